@@ -1,0 +1,1 @@
+/// Which replicas a request needs.

@@ -1,0 +1,323 @@
+public import CQL
+import DataModel
+import Environment
+public import Primitives
+public import Storage
+
+/// What the hot path made of a request.
+public enum FastOutcome {
+    /// The body of the response was appended.
+    case replied
+    /// The write is applied; a Void result may be sent once the log has reached the position.
+    case written(LogPosition)
+    /// Another shard has the partition.
+    case elsewhere(Int)
+    /// Something about the request needs the general way: nothing was done.
+    case notFast
+}
+
+/// What the hot paths keep between requests, so that a warm one allocates nothing.
+struct FastScratch {
+    var values: [WireValue] = []
+    /// The tables that were used last, with where they are stored on this shard.
+    var tables: [ObjectIdentifier: FastTable] = [:]
+    var last: FastTable?
+    let buffers = FastBuffers()
+}
+
+final class FastBuffers {
+    var key = ByteWriter(capacity: 256)
+    var clustering = ByteWriter(capacity: 256)
+    var mutation = ByteWriter(capacity: 1024)
+    var row = ByteWriter(capacity: 1024)
+
+    /// What one large request needed is not kept.
+    static let keptByteCount = 256 << 10
+}
+
+/// A table on this shard as the hot path sees it.
+final class FastTable {
+    let table: CompiledTable
+    let store: TableStore
+    let slots: RowSlots
+
+    init(_ table: CompiledTable, _ store: TableStore) {
+        self.table = table
+        self.store = store
+        self.slots = RowSlots(columns: table.regulars, slotByID: table.regularSlots)
+    }
+}
+
+/// Single-row reads and writes, straight from the bytes of the request to the memtable and into the response.
+///
+/// Hot: `Benchmarks/InProcess` counts their instructions and allocations.
+extension ShardExecutor {
+    /// Carries out a prepared single-row statement when it is simple enough.
+    public func executeFast(
+        _ statement: PreparedStatement, _ parameters: QueryParameters, _ body: RawSpan, version: ProtocolVersion,
+        hasOwnMetadata: Bool, into output: inout ByteWriter
+    ) throws -> FastOutcome {
+        // Of the rare parts only a page size and a serial level change nothing here; v3 has its own idea of unset values.
+        guard parameters.flags.isSubset(of: FastFlags.known), version.hasUnsetValues else { return .notFast }
+        if let write = statement.fastWrite, let table = statement.table {
+            return try writeFast(write, table, statement, parameters, body)
+        }
+        if let read = statement.fastRead, let table = statement.table {
+            return try readFast(
+                read, table, statement, parameters, body, version: version, hasOwnMetadata: hasOwnMetadata,
+                into: &output)
+        }
+        return .notFast
+    }
+
+    private func locate(_ parameters: QueryParameters, _ expected: Int, _ body: RawSpan) throws(CQLError) {
+        guard parameters.valueCount == expected else {
+            throw .invalid(
+                message: "Invalid amount of bind variables: expected \(expected), got \(parameters.valueCount)")
+        }
+        fast.values.removeAll(keepingCapacity: true)
+        var cursor: ValueCursor = parameters.values
+        while let value = cursor.next(in: body) { fast.values.append(value) }
+    }
+
+    private func fastTable(_ table: CompiledTable) throws(CQLError) -> FastTable {
+        if let last = fast.last, last.table === table { return last }
+        if let known = fast.tables[ObjectIdentifier(table)] {
+            fast.last = known
+            return known
+        }
+        guard let stored = store.table(table.definition.id) else {
+            throw .invalid(message: "table \(table.name) does not exist")
+        }
+        if fast.tables.count > 256 { fast.tables.removeAll() }
+        let made = FastTable(table, stored)
+        fast.tables[ObjectIdentifier(table)] = made
+        fast.last = made
+        return made
+    }
+
+    /// Puts the partition key and the clustering key into their buffers.
+    private func encodeKeys(
+        _ partitionKey: [FastValue], _ clustering: [FastValue], _ body: RawSpan
+    ) throws(CQLError) {
+        let buffers: FastBuffers = fast.buffers
+        buffers.key.removeAll(keepingAtMost: FastBuffers.keptByteCount)
+        let isComposite: Bool = partitionKey.count > 1
+        for value in partitionKey {
+            try withBytes(value, body) { bytes throws(CQLError) in
+                guard bytes.byteCount <= PartitionKey.maximumByteCount else {
+                    throw .invalid(
+                        message:
+                            "Key length of \(bytes.byteCount) is longer than maximum of \(PartitionKey.maximumByteCount)"
+                    )
+                }
+                if isComposite {
+                    PartitionKey.appendComponent(bytes, to: &buffers.key)
+                } else {
+                    guard bytes.byteCount > 0 else { throw .invalid(message: "Key may not be empty") }
+                    buffers.key.write(bytes)
+                }
+            }
+        }
+        guard buffers.key.count <= PartitionKey.maximumByteCount else {
+            throw .invalid(
+                message: "Key length of \(buffers.key.count) is longer than maximum of \(PartitionKey.maximumByteCount)"
+            )
+        }
+        buffers.clustering.removeAll(keepingAtMost: FastBuffers.keptByteCount)
+        for value in clustering {
+            let column: CompiledColumn = value.column
+            try withBytes(value, body) { bytes throws(CQLError) in
+                guard bytes.byteCount <= PartitionKey.maximumByteCount else {
+                    throw .invalid(
+                        message:
+                            "The sum of all clustering columns is too long (\(bytes.byteCount) > \(PartitionKey.maximumByteCount))"
+                    )
+                }
+                do throws(InvalidValue) {
+                    try ComparableEncoder.append(
+                        bytes, form: column.form, descending: column.definition.isDescending, to: &buffers.clustering)
+                } catch { throw .invalid(message: error.description) }
+            }
+        }
+    }
+
+    /// Hands over the bytes of a key column, which must have a value.
+    private func withBytes(
+        _ value: FastValue, _ body: RawSpan, _ use: (RawSpan) throws(CQLError) -> Void
+    ) throws(CQLError) {
+        switch value.source {
+        case .constant(let bytes): try use(bytes.span.bytes)
+        case .marker(let index):
+            let wire: WireValue = fast.values[index]
+            guard wire.hasBytes else {
+                throw .invalid(
+                    message: wire.isNull
+                        ? "Invalid null value in condition for column \(value.column.name)"
+                        : "Invalid unset value for column \(value.column.name)")
+            }
+            let bytes = body.bytes(of: wire)
+            do throws(InvalidValue) {
+                try value.column.validator.check(bytes)
+            } catch { throw .invalid(message: error.description) }
+            try use(bytes)
+        }
+    }
+
+    // MARK: Writes
+
+    private func writeFast(
+        _ write: FastWrite, _ table: CompiledTable, _ statement: PreparedStatement, _ parameters: QueryParameters,
+        _ body: RawSpan
+    ) throws -> FastOutcome {
+        try locate(parameters, statement.markerNames.count, body)
+        try ConsistencyCheck.write(parameters.consistency, table)
+        try encodeKeys(write.partitionKey, write.clustering, body)
+        let buffers: FastBuffers = fast.buffers
+        let token = Token(ofKey: buffers.key.span)
+        let shard: Int = group.slices.shard(of: token)
+        if shard != index { return .elsewhere(shard) }
+        let place = try fastTable(table)
+        let times = try fastTimes(write, table, parameters, body)
+        buffers.mutation.removeAll(keepingAtMost: FastBuffers.keptByteCount)
+        var mutation = MutationWriter(
+            table: table.definition.id, token: token, key: buffers.key.span, to: &buffers.mutation)
+        mutation.beginRows(&buffers.mutation)
+        let start: Int = mutation.beginRow(clustering: buffers.clustering.span, to: &buffers.mutation)
+        var row = RowWriter(
+            marker: write.writesMarker ? times.marker : nil, baseTimestamp: times.timestamp, deletion: .none,
+            to: &buffers.mutation)
+        for cell in write.cells { try writeCell(cell, times, body, &row, buffers) }
+        row.finish(&buffers.mutation)
+        mutation.endBody(start, &buffers.mutation)
+        mutation.beginRanges(&buffers.mutation)
+        mutation.finish(&buffers.mutation)
+        return .written(try store.apply(buffers.mutation.span, to: place.store))
+    }
+
+    private func writeCell(
+        _ cell: FastValue, _ times: WriteTimes, _ body: RawSpan, _ row: inout RowWriter, _ buffers: FastBuffers
+    ) throws(CQLError) {
+        let column: UInt16 = cell.column.definition.id
+        switch cell.source {
+        case .constant(let bytes):
+            row.live(
+                column: column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
+                value: bytes.span.bytes, to: &buffers.mutation)
+        case .marker(let index):
+            let wire: WireValue = fast.values[index]
+            if wire.hasBytes {
+                let bytes = body.bytes(of: wire)
+                do throws(InvalidValue) {
+                    try cell.column.validator.check(bytes)
+                } catch { throw .invalid(message: error.description) }
+                row.live(
+                    column: column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
+                    value: bytes, to: &buffers.mutation)
+            } else if wire.isNull {
+                row.tombstone(
+                    column: column, timestamp: times.timestamp, deletedSeconds: times.nowSeconds, to: &buffers.mutation)
+            }
+        }
+    }
+
+    private func fastTimes(
+        _ write: FastWrite, _ table: CompiledTable, _ parameters: QueryParameters, _ body: RawSpan
+    ) throws(CQLError) -> WriteTimes {
+        var timestamp: Int64?
+        if let source = write.timestamp, let bytes = try fastBytes(source, body, "timestamp") {
+            timestamp = try WriteTimes.timestamp(bytes)
+        }
+        var timeToLive = UInt32(clamping: table.definition.options.defaultTimeToLive)
+        if let source = write.timeToLive {
+            switch source {
+            case .marker(let index) where fast.values[index].isNull: timeToLive = 0
+            default:
+                if let bytes = try fastBytes(source, body, "ttl") { timeToLive = try WriteTimes.timeToLive(bytes) }
+            }
+        }
+        let now: Int64 = host.time.wallMicroseconds
+        let given: Int64? = parameters.timestamp == QueryParameters.noTimestamp ? nil : parameters.timestamp
+        return WriteTimes(
+            timestamp: timestamp ?? given ?? nextTimestamp(), timeToLive: timeToLive, nowSeconds: now / 1_000_000)
+    }
+
+    /// The value of a time; nil when it is unset.
+    private func fastBytes(_ source: FastSource, _ body: RawSpan, _ name: String) throws(CQLError) -> [UInt8]? {
+        switch source {
+        case .constant(let bytes): return bytes
+        case .marker(let index):
+            if fast.values[index].isUnset { return nil }
+            guard let bytes = body.array(of: fast.values[index]) else {
+                throw .invalid(message: "Invalid null value of \(name)")
+            }
+            return bytes
+        }
+    }
+
+    // MARK: Reads
+
+    private func readFast(
+        _ read: FastRead, _ table: CompiledTable, _ statement: PreparedStatement, _ parameters: QueryParameters,
+        _ body: RawSpan, version: ProtocolVersion, hasOwnMetadata: Bool, into output: inout ByteWriter
+    ) throws -> FastOutcome {
+        if parameters.flags.contains(.pagingState) { return .notFast }
+        try locate(parameters, statement.markerNames.count, body)
+        try ConsistencyCheck.read(parameters.consistency, table)
+        try encodeKeys(read.partitionKey, read.clustering, body)
+        let buffers: FastBuffers = fast.buffers
+        let token = Token(ofKey: buffers.key.span)
+        let shard: Int = group.slices.shard(of: token)
+        if shard != index { return .elsewhere(shard) }
+        let place = try fastTable(table)
+        let answer = try place.store.readRow(
+            token: token, key: buffers.key.span, clustering: buffers.clustering.span, columns: nil,
+            scratch: &buffers.row)
+        var isLive = false
+        switch answer {
+        case .needsCursor: return .notFast
+        case .none: break
+        case .row(let row):
+            try place.slots.fill(row, now: host.time.wallMicroseconds / 1_000_000)
+            isLive = place.slots.isLive
+        }
+        let count = output.beginRows(
+            statement.result, version: version, isSkipped: parameters.skipsMetadata, isChanged: hasOwnMetadata)
+        if isLive { writeRow(read, place.slots, body, &output) }
+        output.endRows(count, rowCount: isLive ? 1 : 0)
+        return .replied
+    }
+
+    private func writeRow(_ read: FastRead, _ slots: RowSlots, _ body: RawSpan, _ output: inout ByteWriter) {
+        for source in read.outputs {
+            switch source {
+            case .partitionKey(let index): writeKey(read.partitionKey[index], body, &output)
+            case .clustering(let index): writeKey(read.clustering[index], body, &output)
+            case .regular(let slot):
+                guard slots.values[slot].hasValue else {
+                    output.write(Int32(-1))
+                    continue
+                }
+                output.write(Int32(truncatingIfNeeded: slots.values[slot].byteCount))
+                output.write(slots.bytes(slot))
+            }
+        }
+    }
+
+    private func writeKey(_ value: FastValue, _ body: RawSpan, _ output: inout ByteWriter) {
+        switch value.source {
+        case .constant(let bytes):
+            output.write(Int32(truncatingIfNeeded: bytes.count))
+            output.write(bytes)
+        case .marker(let index):
+            let bytes = body.bytes(of: fast.values[index])
+            output.write(Int32(truncatingIfNeeded: bytes.byteCount))
+            output.write(bytes)
+        }
+    }
+}
+
+/// The parts of a request that the hot path understands.
+enum FastFlags {
+    static let known: QueryFlags = [.values, .skipMetadata, .pageSize, .serialConsistency, .defaultTimestamp]
+}

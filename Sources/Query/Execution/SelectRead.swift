@@ -1,0 +1,128 @@
+import CQL
+import DataModel
+import Primitives
+import Storage
+
+/// The reads that a SELECT comes to, and the page that they fill.
+final class SelectRead: @unchecked Sendable {
+    // Unchecked: handed from shard to shard by the one task that runs the request.
+    let run: SelectRun
+    private(set) var commands: [ReadCommand] = []
+    private(set) var warnings: [String] = []
+    /// Whether all of the result was read.
+    var isComplete = false
+    private let plan: SelectPlan
+
+    var isEmpty: Bool { commands.isEmpty }
+
+    init(_ plan: SelectPlan, _ bindings: Bindings, _ context: RequestContext) throws {
+        self.plan = plan
+        let limit: Int = try SelectRead.limit(plan.limit, bindings, "LIMIT")
+        let perPartition: Int = try SelectRead.limit(plan.perPartitionLimit, bindings, "PER PARTITION LIMIT")
+        var resuming: PagingState?
+        if let state = context.pagingState {
+            do throws(ProtocolError) {
+                resuming = try PagingState(decoding: state.span.bytes)
+            } catch { throw CQLError.protocolError(message: error.message) }
+        }
+        if plan.sortsRows, context.pageSize > 0, limit > context.pageSize {
+            throw CQLError.invalid(
+                message:
+                    "Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either "
+                    + "remove the ORDER BY or the IN and sort client side, or disable paging for this query")
+        }
+        self.run = SelectRun(
+            plan: plan, bindings: bindings, limit: limit, perPartitionLimit: perPartition,
+            pageSize: plan.sortsRows ? -1 : context.pageSize, resuming: resuming)
+        let slices: [ClusteringSlice] = try plan.restrictions.slices(plan.table, bindings)
+        if plan.restrictions.namesPartitions {
+            try addPartitions(try plan.restrictions.partitionKeys(plan.table, bindings), slices, resuming)
+        } else {
+            try addRange(try plan.restrictions.tokenRange(bindings), slices, resuming)
+        }
+    }
+
+    private static func limit(_ expression: Expression?, _ bindings: Bindings, _ name: String) throws(CQLError) -> Int {
+        guard let expression else { return Int(Int32.max) }
+        switch try expression.evaluate(bindings) {
+        case .unset: return Int(Int32.max)
+        case .null:
+            throw .invalid(message: "Invalid null value of limit")
+        case .bytes(let bytes):
+            guard bytes.count == 4 else { throw .invalid(message: "Invalid limit value") }
+            let value = bytes.reduce(Int32(0)) { $0 << 8 | Int32($1) }
+            guard value > 0 else { throw .invalid(message: "\(name) must be strictly positive") }
+            return Int(value)
+        }
+    }
+
+    private func addPartitions(_ keys: [[UInt8]], _ slices: [ClusteringSlice], _ resuming: PagingState?) throws {
+        var first = 0
+        if let resuming {
+            guard let place = keys.firstIndex(of: resuming.partitionKey) else {
+                throw CQLError.protocolError(message: "Invalid value for the paging state")
+            }
+            first = resuming.rowMark.isEmpty ? place + 1 : place
+        }
+        for (index, key) in keys.enumerated().dropFirst(first) {
+            var own = slices
+            if let resuming, index == first, !resuming.rowMark.isEmpty {
+                own = rest(of: slices, after: resuming.rowMark)
+            }
+            commands.append(command(.one(token: Token(ofKey: key.span.bytes), key: key), own))
+        }
+    }
+
+    private func addRange(
+        _ tokens: (first: Int64, last: Int64)?, _ slices: [ClusteringSlice], _ resuming: PagingState?
+    ) throws {
+        guard let tokens else { return }
+        var start = PartitionPosition.before(Token(tokens.first))
+        let end = PartitionPosition.after(Token(tokens.last))
+        var firstSlices: [ClusteringSlice]?
+        if let resuming {
+            let token = Token(ofKey: resuming.partitionKey.span.bytes)
+            if resuming.rowMark.isEmpty {
+                start = .after(token, resuming.partitionKey)
+            } else {
+                start = .before(token, resuming.partitionKey)
+                firstSlices = rest(of: slices, after: resuming.rowMark)
+            }
+        }
+        guard start < end else { return }
+        var read = command(.range(start: start, end: end), slices)
+        read.firstPartitionSlices = firstSlices
+        commands = [read]
+    }
+
+    private func command(_ partitions: PartitionRange, _ slices: [ClusteringSlice]) -> ReadCommand {
+        ReadCommand(partitions: partitions, slices: slices, isReversed: plan.isReversed)
+    }
+
+    /// What is left of slices once the row at `mark` has been returned.
+    private func rest(of slices: [ClusteringSlice], after mark: [UInt8]) -> [ClusteringSlice] {
+        let left =
+            plan.isReversed
+            ? ClusteringSlice(start: [], end: mark)
+            : ClusteringSlice(start: mark + [0], end: ClusteringBound.afterEverything)
+        return Restrictions.intersection(slices, [left])
+    }
+
+    /// Takes all that a cursor has, waiting for the disk where that is needed; true when the page is full.
+    func drive(_ cursor: ReadCursor) async throws -> Bool {
+        while true {
+            switch try run.drive(cursor) {
+            case .finished: return false
+            case .pageIsFull: return true
+            case .blocked: try await cursor.load()
+            }
+        }
+    }
+
+    func result(complete: Bool) -> QueryRows {
+        QueryRows(
+            metadata: plan.metadata, rowCount: run.rowCount, bytes: run.rows.array(),
+            pagingState: complete || run.isDone || plan.isAggregate && plan.groupColumnCount == 0
+                ? nil : run.pagingState.encoded)
+    }
+}

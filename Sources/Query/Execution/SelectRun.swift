@@ -1,0 +1,220 @@
+package import CQL
+import DataModel
+package import Primitives
+package import Storage
+
+/// One page of one SELECT: takes partitions and rows from cursors, filters and groups them, and writes the rows of the
+/// result.
+///
+/// It is handed from shard to shard while it runs, and used by one at a time.
+package final class SelectRun: @unchecked Sendable {
+    // Unchecked: the one task that runs the request hands it over; see above.
+    package enum Progress { case finished, blocked, pageIsFull }
+
+    private let plan: SelectPlan
+    private let bindings: Bindings
+    private let now: Int64
+    private let position: CurrentPosition
+    private let pageSize: Int
+    package private(set) var rows = ByteWriter(capacity: 512)
+    package private(set) var rowCount = 0
+    private var remaining: Int
+    private let perPartitionLimit: Int
+    private var remainingInPartition: Int
+    /// Whether the partition that comes first was begun on the last page.
+    private var resumesPartition: Bool
+    private var isInPartition = false
+    private var partitionHasRows = false
+    private var group: RowGroup?
+    private var sorted: [(clustering: [UInt8], bytes: [UInt8])] = []
+    private var lastKey: [UInt8] = []
+    private var lastMark: [UInt8] = []
+    package private(set) var tombstoneCount = 0
+
+    /// The largest result of one page, in bytes.
+    private static let maximumByteCount = 256 << 20
+
+    package init(
+        plan: SelectPlan, bindings: Bindings, limit: Int, perPartitionLimit: Int, pageSize: Int, resuming: PagingState?
+    ) {
+        self.plan = plan
+        self.bindings = bindings
+        self.now = bindings.nowSeconds
+        self.position = CurrentPosition(plan.table)
+        self.pageSize = plan.isAggregate && plan.groupColumnCount == 0 || pageSize <= 0 ? .max : pageSize
+        self.remaining = resuming?.remaining ?? limit
+        self.perPartitionLimit = perPartitionLimit
+        self.remainingInPartition = resuming?.remainingInPartition ?? perPartitionLimit
+        self.resumesPartition = resuming.map { !$0.rowMark.isEmpty } ?? false
+        if plan.isAggregate { self.group = RowGroup(plan) }
+    }
+
+    /// Whether the limit is reached, so that nothing more has to be read.
+    package var isDone: Bool { remaining <= 0 }
+
+    /// Takes what the cursor has until it ends, blocks, or the page is full.
+    package func drive(_ cursor: ReadCursor) throws -> Progress {
+        while true {
+            switch try cursor.step() {
+            case .blocked: return .blocked
+            case .end:
+                try leavePartition()
+                return .finished
+            case .partition:
+                try leavePartition()
+                if isFull { return .pageIsFull }
+                if isDone { return .finished }
+                try enterPartition(cursor)
+            case .row:
+                if try !takeRow(cursor) { return isDone ? .finished : .pageIsFull }
+            }
+        }
+    }
+
+    private var isFull: Bool { rowCount >= pageSize }
+
+    private func enterPartition(_ cursor: ReadCursor) throws {
+        try position.enterPartition(key: cursor.key, staticRow: cursor.staticRow, now: now)
+        isInPartition = true
+        partitionHasRows = resumesPartition
+        if !resumesPartition { remainingInPartition = perPartitionLimit }
+        resumesPartition = false
+        tombstoneCount += position.statics.tombstoneCount
+    }
+
+    /// Takes one row; false when the page or the limit is full.
+    private func takeRow(_ cursor: ReadCursor) throws -> Bool {
+        try position.enterRow(clustering: cursor.clustering, row: cursor.row, now: now)
+        tombstoneCount += position.regulars.tombstoneCount
+        guard position.regulars.isLive else { return true }
+        partitionHasRows = true
+        guard try passes() else { return true }
+        if remainingInPartition <= 0 {
+            cursor.skipPartition()
+            return true
+        }
+        if plan.isDistinct {
+            try emit()
+            cursor.skipPartition()
+            return !isFull && !isDone
+        }
+        if let group {
+            if plan.groupColumnCount > 0, try startsGroup(group) {
+                if group.isOpen { try emitGroup(group) }
+                if isFull || isDone { return false }
+                if remainingInPartition <= 0 {
+                    cursor.skipPartition()
+                    return true
+                }
+            }
+            try group.add(position, bindings)
+            mark()
+            return true
+        }
+        try emit()
+        if isFull || isDone { return false }
+        return true
+    }
+
+    /// Ends the current partition: one without rows still shows its static columns.
+    private func leavePartition() throws {
+        guard isInPartition else { return }
+        isInPartition = false
+        if let group, plan.groupColumnCount > 0, group.isOpen, !isFull { try emitGroup(group) }
+        guard !partitionHasRows, position.statics.isLive, !plan.restrictions.restrictsClustering, !isDone, !isFull
+        else {
+            return
+        }
+        position.leaveRow()
+        guard try passes() else { return }
+        if let group {
+            try group.add(position, bindings)
+            if plan.groupColumnCount > 0 { try emitGroup(group) }
+        } else {
+            try emit()
+        }
+    }
+
+    private func passes() throws -> Bool {
+        for filter in plan.restrictions.filters {
+            guard try filter.admits(try position.array(filter.column), bindings) else { return false }
+        }
+        return true
+    }
+
+    // MARK: Output
+
+    private func mark() {
+        lastKey = [UInt8](position.key)
+        lastMark = position.hasRow ? [UInt8](position.clustering) : []
+    }
+
+    private func emit() throws {
+        let start: Int = rows.count
+        if let columns = plan.plainColumns {
+            for column in columns { try position.write(column, to: &rows) }
+        } else {
+            for output in plan.outputs {
+                SelectRun.write(try SelectorEvaluation.value(output.selector, position, bindings, []), to: &rows)
+            }
+        }
+        if plan.sortsRows {
+            let bytes = rows.withUnsafeBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[start...])) }
+            rows.truncate(to: start)
+            sorted.append(([UInt8](position.clustering), bytes))
+            remainingInPartition -= 1
+            return
+        }
+        try countRow()
+        mark()
+    }
+
+    private func countRow() throws {
+        rowCount += 1
+        remaining -= 1
+        remainingInPartition -= 1
+        guard rows.count <= SelectRun.maximumByteCount else {
+            throw CQLError.invalid(
+                message: "The result is larger than \(SelectRun.maximumByteCount) bytes; ask for smaller pages")
+        }
+    }
+
+    private static func write(_ value: [UInt8]?, to writer: inout ByteWriter) {
+        guard let value else { return writer.write(Int32(-1)) }
+        writer.write(Int32(truncatingIfNeeded: value.count))
+        writer.write(value)
+    }
+
+    // MARK: Groups
+
+    private func startsGroup(_ group: RowGroup) throws -> Bool {
+        let prefix: Int = plan.groupColumnCount - plan.table.partitionKey.count
+        return group.starts(key: [UInt8](position.key), clustering: try position.clusteringPrefix(prefix))
+    }
+
+    private func emitGroup(_ group: RowGroup) throws {
+        for value in try group.finish(bindings) { SelectRun.write(value, to: &rows) }
+        try countRow()
+    }
+
+    /// Ends the result once every cursor has ended: the last group, the sorted rows.
+    package func finish() throws {
+        if let group, plan.groupColumnCount == 0 { try emitGroup(group) }
+        guard plan.sortsRows else { return }
+        let ascending = sorted.enumerated().sorted { left, right in
+            let order = ByteOrder.compare(left.element.clustering, right.element.clustering)
+            return order == 0 ? left.offset < right.offset : (order < 0) != plan.isReversed
+        }
+        for row in ascending.prefix(max(0, remaining)) {
+            rows.write(row.element.bytes)
+            rowCount += 1
+        }
+    }
+
+    /// Where the next page starts, when this one is full.
+    package var pagingState: PagingState {
+        PagingState(
+            partitionKey: lastKey, rowMark: lastMark, remaining: remaining,
+            remainingInPartition: max(0, remainingInPartition))
+    }
+}

@@ -1,0 +1,157 @@
+package import CQL
+import DataModel
+import Primitives
+import Storage
+
+/// What a request changes in one partition: its statements, in order, each with its own values.
+struct PartitionWork: Sendable {
+    let table: CompiledTable
+    let key: [UInt8]
+    var steps: [ModificationExecution]
+
+    var token: Token { Token(ofKey: key.span.bytes) }
+    var needsRead: Bool { steps.contains { $0.plan.needsRead } }
+}
+
+/// Writes that are more than one simple row: collections, ranges, batches, counters, conditions.
+extension ShardExecutor {
+    /// Carries out one modification, or the modifications of a batch when `kind` is given.
+    package func modify(
+        _ statements: [(plan: ModificationPlan, values: [TermValue])], kind: BatchStatement.Kind?,
+        _ context: RequestContext
+    ) async throws -> QueryResult {
+        if let kind { try BatchRules.check(kind, statements.map(\.plan), hasTimestamp: false) }
+        let isConditional: Bool = statements.contains { $0.plan.condition.isPresent }
+        let timestamp: Int64 = context.timestamp ?? nextTimestamp()
+        var works: [PartitionWork] = []
+        for statement in statements {
+            let plan: ModificationPlan = statement.plan
+            try ConsistencyCheck.write(context.consistency, plan.table)
+            let bindings = self.bindings(statement.values, context)
+            let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
+            let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
+            for key in try plan.restrictions.partitionKeys(plan.table, bindings) {
+                if let place = works.firstIndex(where: { $0.table === plan.table && $0.key == key }) {
+                    works[place].steps.append(step)
+                } else {
+                    works.append(PartitionWork(table: plan.table, key: key, steps: [step]))
+                }
+            }
+        }
+        if isConditional { return try await modifyConditionally(works, isBatch: kind != nil, context) }
+        context.trace?.add("Writing to \(works.count) partitions")
+        try await write(works, context)
+        return QueryResult(.void, warnings: try batchWarnings(works, kind))
+    }
+
+    private func write(_ works: [PartitionWork], _ context: RequestContext) async throws {
+        for work in works {
+            let shard: Int = group.slices.shard(of: work.token)
+            if shard == index {
+                try await writeHere(work)
+            } else {
+                context.trace?.add("Writing on shard \(shard)")
+                try await group.run(on: shard) { executor in try await executor.writeHere(work) }
+            }
+        }
+    }
+
+    /// Writes to a partition of this shard, and waits until the write may be acknowledged.
+    func writeHere(_ work: PartitionWork) async throws {
+        guard let table = store.table(work.table.definition.id) else {
+            throw CQLError.invalid(message: "table \(work.table.name) does not exist")
+        }
+        guard work.needsRead else {
+            let position = try apply(work, StoredPartition(), table)
+            return try await waitUntilDurable(position)
+        }
+        await locks.enter(work.token)
+        let position: LogPosition
+        do {
+            position = try apply(work, try await stored(work, table), table)
+            locks.leave(work.token)
+        } catch {
+            locks.leave(work.token)
+            throw error
+        }
+        try await waitUntilDurable(position)
+    }
+
+    private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
+        var keys: [[UInt8]] = []
+        for step in work.steps where step.plan.namesRows { keys += try step.clusteringKeys() }
+        return try await readStored(table, work.key, clustering: keys)
+    }
+
+    private func apply(
+        _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
+    ) throws -> LogPosition {
+        var update = PartitionUpdate(table: work.table, key: work.key)
+        var current: StoredPartition = found
+        for step in work.steps {
+            let now: Int64 = step.times.nowSeconds
+            let before: StoredPartition = current
+            var own = PartitionUpdate(table: work.table, key: work.key)
+            try step.apply(to: &own, statics: before.current(before.staticRow, now: now)) {
+                clustering throws(CQLError) in
+                before.current(before.rows[clustering], now: now)
+            }
+            if work.needsRead, work.steps.count > 1 { try current.absorb(own) }
+            update.add(own)
+        }
+        guard !update.isEmpty else { return .start }
+        var writer = ByteWriter()
+        try update.write(to: &writer)
+        return try store.apply(writer.span, to: table)
+    }
+
+    private func batchWarnings(_ works: [PartitionWork], _ kind: BatchStatement.Kind?) throws -> [String] {
+        guard kind == .unlogged, works.count > 10 else { return [] }
+        return [
+            "Unlogged batch covering \(works.count) partitions detected against table \(works[0].table.keyspace).\(works[0].table.name). "
+                + "You should use a logged batch for atomicity, or asynchronous writes for performance."
+        ]
+    }
+
+    // MARK: Conditions
+
+    private func modifyConditionally(
+        _ works: [PartitionWork], isBatch: Bool, _ context: RequestContext
+    ) async throws -> QueryResult {
+        guard let work = works.first, works.count == 1 else {
+            throw CQLError.invalid(message: "Batch with conditions cannot span multiple partitions")
+        }
+        guard context.serialConsistency.isSerial else {
+            throw CQLError.invalid(
+                message: "Invalid consistency for conditional update. Must be one of SERIAL or LOCAL_SERIAL")
+        }
+        let shard: Int = group.slices.shard(of: work.token)
+        let rows: QueryRows =
+            shard == index
+            ? try await decideHere(work, isBatch: isBatch)
+            : try await group.run(on: shard) { executor in try await executor.decideHere(work, isBatch: isBatch) }
+        return QueryResult(.rows(rows))
+    }
+
+    /// Checks the conditions and writes when all hold; nobody else does so in this partition meanwhile.
+    func decideHere(_ work: PartitionWork, isBatch: Bool) async throws -> QueryRows {
+        guard let table = store.table(work.table.definition.id) else {
+            throw CQLError.invalid(message: "table \(work.table.name) does not exist")
+        }
+        await locks.enter(work.token)
+        let rows: QueryRows
+        var position: LogPosition = .start
+        do {
+            let found = try await stored(work, table)
+            let decision = try ConditionDecision(work, found, isBatch: isBatch)
+            if decision.isApplied { position = try apply(work, found, table) }
+            rows = decision.rows
+            locks.leave(work.token)
+        } catch {
+            locks.leave(work.token)
+            throw error
+        }
+        try await waitUntilDurable(position)
+        return rows
+    }
+}

@@ -1,0 +1,166 @@
+import CQL
+import DataModel
+package import Environment
+import Primitives
+package import Storage
+
+/// Carries out statements on one shard: its own part of the data directly, that of other shards by going there.
+///
+/// `Sendable` is unchecked because everything in it is used on its loop only; whoever comes from elsewhere runs there
+/// first (`ShardGroup.run`).
+public final class ShardExecutor: @unchecked Sendable {
+    package let index: Int
+    package let loop: any Loop
+    package let store: ShardStore
+    package let host: Host
+    package let node: NodeContext
+    package unowned let group: ShardGroup
+    package let identifiers: TimeUUIDSource
+    package internal(set) var catalog: Catalog
+    package let locks = PartitionLocks()
+    package var durability = DurabilityQueue()
+    var statements: [StatementID: PreparedStatement] = [:]
+    private var lastTimestamp: Int64 = 0
+    // Kept between requests so that the hot paths allocate nothing.
+    var fast = FastScratch()
+
+    package init(index: Int, store: ShardStore, host: Host, node: NodeContext, group: ShardGroup, catalog: Catalog) {
+        self.index = index
+        self.loop = host.loops[index]
+        self.store = store
+        self.host = host
+        self.node = node
+        self.group = group
+        self.catalog = catalog
+        self.identifiers = TimeUUIDSource(time: host.time, entropy: host.entropy)
+    }
+
+    /// A timestamp for a write that brings none: the clock, but never the same twice and never backwards.
+    package func nextTimestamp() -> Int64 {
+        lastTimestamp = max(host.time.wallMicroseconds, lastTimestamp &+ 1)
+        return lastTimestamp
+    }
+
+    /// The values of a request, with what its expressions need besides.
+    package func bindings(_ values: [TermValue], _ context: RequestContext) -> Bindings {
+        let now: Int64 = context.nowSeconds.map { $0 &* 1_000_000 } ?? host.time.wallMicroseconds
+        return Bindings(values: values, nowMicroseconds: now, timeUUIDs: identifiers)
+    }
+
+    // MARK: Statements
+
+    /// Carries out a statement. Runs on this shard's loop, and comes back to it.
+    package func execute(
+        _ statement: PreparedStatement, _ values: [TermValue], _ context: RequestContext
+    ) async throws -> QueryResult {
+        guard values.count == statement.markers.columns.count else {
+            throw CQLError.invalid(
+                message:
+                    "Invalid amount of bind variables: expected \(statement.markers.columns.count), got \(values.count)"
+            )
+        }
+        switch statement.plan {
+        case .select(let plan):
+            return try await select(plan, values, context)
+        case .modification(let plan):
+            return try await modify([(plan, values)], kind: nil, context)
+        case .batch(let batch):
+            var own = context
+            if let timestamp = batch.timestamp {
+                let value = try timestamp.evaluate(bindings(values, context))
+                if let bytes = value.bytes { own.timestamp = try WriteTimes.timestamp(bytes) }
+            }
+            return try await modify(batch.plans.map { ($0, values) }, kind: batch.kind, own)
+        case .truncate(let table):
+            return try await truncate(table, context)
+        case .use(let keyspace):
+            guard catalog.schema.keyspace(keyspace) != nil else {
+                throw CQLError.invalid(message: "Keyspace '\(keyspace)' does not exist")
+            }
+            return QueryResult(.setKeyspace(keyspace))
+        case .schema(let change):
+            return try await node.schemaChanges.apply(change, keyspace: context.keyspace)
+        case .describe(let describe):
+            return try node.describe(describe, catalog.schema, keyspace: context.keyspace)
+        }
+    }
+
+    private func truncate(_ table: CompiledTable, _ context: RequestContext) async throws -> QueryResult {
+        if SystemKeyspaceNames.isLocal(table.keyspace) {
+            throw CQLError.unauthorized(message: "\(table.keyspace) keyspace is not user-modifiable.")
+        }
+        do {
+            try await group.engine.truncate(id: table.definition.id)
+        } catch {
+            throw CQLError.truncateError(message: "Error during truncate: \(StorageFailure.words(error))")
+        }
+        return .void
+    }
+
+    // MARK: Reads
+
+    package func select(
+        _ plan: SelectPlan, _ values: [TermValue], _ context: RequestContext
+    ) async throws -> QueryResult {
+        let bindings = self.bindings(values, context)
+        let read = try SelectRead(plan, bindings, context)
+        try ConsistencyCheck.read(context.consistency, plan.table)
+        if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
+        context.trace?.add("Executing read on \(plan.table.keyspace).\(plan.table.name)")
+        if plan.table.isComputed {
+            let rows: Memtable = try node.computedRows(plan.table, catalog.schema)
+            read.isComplete = true
+            for command in read.commands {
+                let cursor = ReadCursor(sources: [rows.makeCursor(command)], isReversed: command.isReversed)
+                if try await read.drive(cursor) {
+                    read.isComplete = false
+                    break
+                }
+                if read.run.isDone { break }
+            }
+        } else {
+            try await readStored(read, plan, context)
+        }
+        context.trace?.add("Read \(read.run.rowCount) live rows and \(read.run.tombstoneCount) tombstone cells")
+        try read.run.finish()
+        return QueryResult(.rows(read.result(complete: read.isComplete)), warnings: plan.warnings + read.warnings)
+    }
+
+    private func readStored(_ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) async throws {
+        let slices = ShardSlices(count: group.executors.count)
+        for command in read.commands {
+            for shard in command.partitions.shards(slices) {
+                let isFull: Bool
+                if shard == index {
+                    isFull = try await readHere(read, plan, command)
+                } else {
+                    context.trace?.add("Reading from shard \(shard)")
+                    isFull = try await group.run(on: shard) { executor in
+                        try await executor.readHere(read, plan, command)
+                    }
+                }
+                if isFull || read.run.isDone { return }
+            }
+        }
+        read.isComplete = true
+    }
+
+    /// Reads this shard's part; true when the page is full.
+    private func readHere(_ read: SelectRead, _ plan: SelectPlan, _ command: ReadCommand) async throws -> Bool {
+        guard let table = store.table(plan.table.definition.id) else {
+            throw CQLError.invalid(message: "table \(plan.table.name) does not exist")
+        }
+        return try await read.drive(table.cursor(command))
+    }
+}
+
+extension PartitionRange {
+    /// The shards that can hold a wanted partition, ascending.
+    func shards(_ slices: ShardSlices) -> ClosedRange<Int> {
+        switch self {
+        case .one(let token, _): slices.shard(of: token)...slices.shard(of: token)
+        case .range(let start, let end):
+            slices.shard(of: start.token)...max(slices.shard(of: start.token), slices.shard(of: end.token))
+        }
+    }
+}

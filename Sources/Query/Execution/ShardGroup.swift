@@ -1,0 +1,59 @@
+import CQL
+package import DataModel
+package import Environment
+package import Storage
+
+/// All shards of a node.
+///
+/// `Sendable` is unchecked because the list of executors is filled at start, before anybody else has the group.
+public final class ShardGroup: @unchecked Sendable {
+    package let engine: StorageEngine
+    package let host: Host
+    public private(set) var executors: [ShardExecutor] = []
+    package let slices: ShardSlices
+
+    package init(engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog) {
+        self.engine = engine
+        self.host = host
+        self.slices = ShardSlices(count: engine.shards.count)
+        self.executors = engine.shards.enumerated().map { index, store in
+            ShardExecutor(index: index, store: store, host: host, node: node, group: self, catalog: catalog)
+        }
+    }
+
+    /// Runs work on a shard's loop and waits for what it comes to.
+    package func run<Value: Sendable>(
+        on shard: Int, _ work: @escaping @Sendable (ShardExecutor) async throws -> Value
+    ) async throws -> Value {
+        let executor: ShardExecutor = executors[shard]
+        let outcome = Outcome<Value>()
+        let running = host.background.run("shard work", on: executor.loop) {
+            do {
+                outcome.value = .success(try await work(executor))
+            } catch { outcome.value = .failure(error) }
+        }
+        await running.wait()
+        guard let value = outcome.value else { throw CQLError.serverError(message: "The node is stopping") }
+        return try value.get()
+    }
+
+    /// Gives every shard a new catalog, one after the other; returns when all have it.
+    package func publish(_ catalog: Catalog) async throws {
+        for shard in executors.indices {
+            try await run(on: shard) { executor in executor.take(catalog) }
+        }
+    }
+
+    /// Written by the work before it ends, read once the end was awaited.
+    private final class Outcome<Value>: @unchecked Sendable {
+        var value: Result<Value, any Error>?
+    }
+}
+
+extension ShardExecutor {
+    /// Plans against another schema from now on, and forgets statements that do not hold in it.
+    func take(_ catalog: Catalog) {
+        self.catalog = catalog
+        for (id, statement) in statements where !statement.holds(in: catalog) { statements[id] = nil }
+    }
+}

@@ -1,0 +1,102 @@
+package import CQL
+package import DataModel
+package import Environment
+package import Primitives
+package import Storage
+
+/// What statements need to know of the node they run on, beside the data.
+///
+/// `Sendable` is unchecked because everything that changes is set at start, before the first client comes.
+public final class NodeContext: @unchecked Sendable {
+    package let local: LocalNodeDescription
+    package let cluster: ClusterDescription
+    package let settings: [String: String]
+    package let time: any TimeSource
+    /// Asked for the connections of clients when somebody reads them. Set once, at start.
+    package var clients: @Sendable () -> [ClientDescription] = { [] }
+    /// Set once, at start.
+    package private(set) var schemaChanges: SchemaChanges
+
+    package init(
+        local: LocalNodeDescription, cluster: ClusterDescription, settings: [String: String], host: Host,
+        schemaChanges: SchemaChanges
+    ) {
+        self.local = local
+        self.cluster = cluster
+        self.settings = settings
+        self.time = host.time
+        self.schemaChanges = schemaChanges
+    }
+
+    package var hostID: UUID { local.hostID }
+
+    /// Answers a DESCRIBE.
+    package func describe(
+        _ statement: DescribeStatement, _ schema: Schema, keyspace: String?
+    ) throws(CQLError) -> QueryResult {
+        let describer = SchemaDescriber(schema: schema, sessionKeyspace: keyspace, cluster: cluster)
+        let result = try describer.describe(statement)
+        let columns: [ColumnSpecification] = result.columns.map { column in
+            ColumnSpecification(
+                keyspace: DescribeResult.keyspace, table: DescribeResult.table, name: column.name, type: column.type)
+        }
+        return QueryResult(.rows(QueryRows(columns: columns, rows: result.rows.map { $0.map { $0 } })))
+    }
+
+    /// The rows of a table that is made up on reading, in the form that stored tables are read from.
+    package func computedRows(_ table: CompiledTable, _ schema: Schema) throws -> Memtable {
+        let memtable = Memtable(table: table.definition.id)
+        guard let computed = SystemTables.computedTable(table.keyspace, table.name) else { return memtable }
+        let context = SystemContext(schema: schema, local: local, settings: settings, clients: clients())
+        for row in computed.rows(context) {
+            var writer = ByteWriter()
+            try ComputedRow.write(row, of: table, to: &writer)
+            try memtable.apply(writer.span)
+        }
+        return memtable
+    }
+}
+
+/// Turns a row of plain values into the mutation that would have written it.
+enum ComputedRow {
+    static func write(_ values: [[UInt8]?], of table: CompiledTable, to writer: inout ByteWriter) throws(CQLError) {
+        let keys: [[UInt8]] = values.prefix(table.partitionKey.count).map { $0 ?? [] }
+        var update = PartitionUpdate(table: table, key: try Restrictions.partitionKey(keys, table))
+        var clustering: [UInt8] = []
+        var place: Int = table.partitionKey.count
+        for column in table.clustering {
+            clustering = try Restrictions.appended(values[place] ?? [], column, to: clustering)
+            place += 1
+        }
+        place += table.statics.count
+        var cells: [PendingCell] = []
+        for column in table.regulars {
+            if let value = values[place] { try add(value, column, to: &cells) }
+            place += 1
+        }
+        update.changeRow(clustering: clustering, marker: RowMarker(timestamp: 0), cells, timestamp: 0)
+        try update.write(to: &writer)
+    }
+
+    private static func add(
+        _ value: [UInt8], _ column: CompiledColumn, to cells: inout [PendingCell]
+    ) throws(CQLError) {
+        guard column.isMultiCell else {
+            cells.append(PendingCell(column: column.definition.id, timestamp: 0, value: value))
+            return
+        }
+        do throws(DecodingError) {
+            var isMap = false
+            if case .map = column.type { isMap = true }
+            var reader = try CollectionReader(value.span.bytes, isMap: isMap)
+            while let element = try reader.next() {
+                var path = ByteWriter()
+                try? ComparableEncoder.append(element, form: column.elementForm, descending: false, to: &path)
+                var content: [UInt8] = []
+                if isMap, let mapped = try reader.next() { content = [UInt8](copying: mapped) }
+                cells.append(
+                    PendingCell(column: column.definition.id, timestamp: 0, path: path.array(), value: content))
+            }
+        } catch { throw .serverError(message: "A computed value of column \(column.name) is malformed") }
+    }
+}

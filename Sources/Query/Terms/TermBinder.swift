@@ -1,0 +1,232 @@
+package import CQL
+package import DataModel
+import Primitives
+
+/// Turns a term as written into an expression of a wanted type, and learns what its bind markers stand for.
+package struct TermBinder {
+    package var markers: MarkerSpecifications
+    private let keyspace: String
+    private let resolver: TypeResolver
+    private let tableName: String
+
+    /// - Parameter definition: the table's keyspace, whose types the statement may name.
+    package init(markers: MarkerSpecifications, table: CompiledTable, keyspace definition: KeyspaceDefinition) {
+        self.markers = markers
+        self.keyspace = table.keyspace
+        self.tableName = table.name
+        self.resolver = TypeResolver(keyspace: definition)
+    }
+
+    package func specification(_ name: String, _ type: CQLType) -> ColumnSpecification {
+        ColumnSpecification(keyspace: keyspace, table: tableName, name: name, type: type)
+    }
+
+    /// Binds a term that must be a value of `type`; `name` is what error texts and the marker's metadata call it.
+    package mutating func bind(_ term: Term, to type: CQLType, named name: String) throws(CQLError) -> Expression {
+        let expression: Expression = try bindParts(term, to: type, named: name)
+        return try TermBinder.folded(expression)
+    }
+
+    private mutating func bindParts(_ term: Term, to type: CQLType, named name: String) throws(CQLError) -> Expression {
+        switch term {
+        case .literal(let literal):
+            return .constant(try LiteralBinding.bytes(of: literal, as: type, named: name))
+        case .bindMarker(let marker):
+            markers.set(marker.index, specification(name, type))
+            return .marker(marker.index, ValueValidator(type))
+        case .list(let elements):
+            return try bindSequence(elements, to: type, named: name)
+        case .set(let elements):
+            return try bindSet(elements, to: type, named: name)
+        case .map(let entries):
+            guard case .map(let key, let value, _) = type else {
+                throw .invalid(message: "Invalid map literal for \(name) of type \(type.cqlName)")
+            }
+            var bound: [(key: Expression, value: Expression)] = []
+            for entry in entries {
+                let keyExpression = try bind(entry.key, to: key, named: "key(\(name))")
+                bound.append((keyExpression, try bind(entry.value, to: value, named: "value(\(name))")))
+            }
+            return .map(bound, key: key, column: name)
+        case .tuple(let fields):
+            return try bindTuple(fields, to: type, named: name)
+        case .userType(let fields):
+            return try bindUserType(fields, to: type, named: name)
+        case .call(let function, let arguments):
+            return try bindCall(function, arguments, to: type, named: name)
+        case .hint(let written, let inner):
+            let hinted = try resolver.resolve(written)
+            guard hinted.frozen == type.frozen else {
+                throw .invalid(message: "Cannot assign value \(inner.cqlText) to \(name) of type \(type.cqlName)")
+            }
+            return try bind(inner, to: type, named: name)
+        case .cast(let inner, let target):
+            return try bindCast(inner, target, to: type, named: name)
+        case .negation(let inner):
+            return try bindArithmetic(.subtract, .literal(.integer("0")), inner, to: type, named: name)
+        case .operation(let left, let operation, let right):
+            return try bindArithmetic(operation, left, right, to: type, named: name)
+        }
+    }
+
+    private mutating func bindSequence(
+        _ elements: [Term], to type: CQLType, named name: String
+    ) throws(CQLError) -> Expression {
+        switch type {
+        case .list(let element, _):
+            return .list(try bindAll(elements, to: element, named: "value(\(name))"), column: name)
+        case .vector(let element, let dimension):
+            guard elements.count == dimension else {
+                throw .invalid(
+                    message:
+                        "Invalid vector literal for \(name) of type \(type.cqlName): expected \(dimension) elements, "
+                        + "but given \(elements.count)")
+            }
+            return .vector(try bindAll(elements, to: element, named: "value(\(name))"), element: element)
+        default:
+            throw .invalid(message: "Invalid list literal for \(name) of type \(type.cqlName)")
+        }
+    }
+
+    private mutating func bindSet(_ elements: [Term], to type: CQLType, named name: String) throws(CQLError)
+        -> Expression
+    {
+        switch type {
+        case .set(let element, _):
+            return .set(try bindAll(elements, to: element, named: "value(\(name))"), element: element, column: name)
+        case .map(let key, _, _) where elements.isEmpty:
+            return .map([], key: key, column: name)
+        default:
+            throw .invalid(message: "Invalid set literal for \(name) of type \(type.cqlName)")
+        }
+    }
+
+    private mutating func bindTuple(
+        _ fields: [Term], to type: CQLType, named name: String
+    ) throws(CQLError) -> Expression {
+        guard case .tuple(let types) = type else {
+            if fields.count == 1 { return try bind(fields[0], to: type, named: name) }
+            throw .invalid(message: "Invalid tuple type literal for \(name) of type \(type.cqlName)")
+        }
+        guard fields.count <= types.count else {
+            throw .invalid(
+                message: "Invalid tuple literal for \(name): too many elements. Type \(type.cqlName) expects "
+                    + "\(types.count) but got \(fields.count)")
+        }
+        var bound: [Expression] = []
+        for (index, field) in fields.enumerated() {
+            bound.append(try bind(field, to: types[index], named: "\(name)[\(index)]"))
+        }
+        return .tuple(bound)
+    }
+
+    private mutating func bindUserType(
+        _ fields: [FieldTerm], to type: CQLType, named name: String
+    ) throws(CQLError) -> Expression {
+        guard case .userDefined(let definition, _) = type else {
+            throw .invalid(message: "Invalid user type literal for \(name) of type \(type.cqlName)")
+        }
+        for field in fields where !definition.fieldNames.contains(field.field) {
+            throw .invalid(
+                message: "Unknown field '\(field.field)' in value of user defined type \(definition.name)")
+        }
+        var bound: [Expression] = []
+        for (index, fieldName) in definition.fieldNames.enumerated() {
+            if let field = fields.first(where: { $0.field == fieldName }) {
+                bound.append(
+                    try bind(field.value, to: definition.fieldTypes[index], named: "\(name).\(fieldName)"))
+            } else {
+                bound.append(.constant(nil))
+            }
+        }
+        return .tuple(bound)
+    }
+
+    private mutating func bindAll(_ terms: [Term], to type: CQLType, named name: String) throws(CQLError)
+        -> [Expression]
+    {
+        var bound: [Expression] = []
+        for term in terms { bound.append(try bind(term, to: type, named: name)) }
+        return bound
+    }
+
+    private mutating func bindCall(
+        _ name: QualifiedName, _ arguments: [Term], to type: CQLType, named receiver: String
+    ) throws(CQLError) -> Expression {
+        var known: [CQLType?] = []
+        for argument in arguments { known.append(try self.type(of: argument)) }
+        let function = try ScalarFunctions.resolve(name, arguments: known, receiver: type)
+        guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
+            throw .invalid(
+                message: "Type error: cannot assign result of function \(function.name) (type "
+                    + "\(function.returnType.cqlName)) to \(receiver) (type \(type.cqlName))")
+        }
+        var bound: [Expression] = []
+        for (index, argument) in arguments.enumerated() {
+            bound.append(try bind(argument, to: function.argumentTypes[index], named: "arg\(index)(\(function.name))"))
+        }
+        return .call(function, bound)
+    }
+
+    private mutating func bindCast(
+        _ inner: Term, _ target: NativeTypeName, to type: CQLType, named name: String
+    ) throws(CQLError) -> Expression {
+        guard let source = try self.type(of: inner) else {
+            throw .invalid(message: "Ambiguous call to function CAST: the type of its argument is not known")
+        }
+        let function = try ScalarFunctions.cast(from: source, to: CQLType(target))
+        guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
+            throw .invalid(
+                message: "Type error: cannot assign result of function cast (type \(function.returnType.cqlName)) to "
+                    + "\(name) (type \(type.cqlName))")
+        }
+        return .call(function, [try bind(inner, to: source, named: name)])
+    }
+
+    private mutating func bindArithmetic(
+        _ operation: ArithmeticOperator, _ left: Term, _ right: Term, to type: CQLType, named name: String
+    ) throws(CQLError) -> Expression {
+        let leftType: CQLType = try self.type(of: left) ?? type
+        let rightType: CQLType = try self.type(of: right) ?? type
+        let function = try Arithmetic.function(operation, leftType, rightType)
+        guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
+            throw .invalid(
+                message: "Type error: cannot assign result of function system._\(operation.rawValue) (type "
+                    + "\(function.returnType.cqlName)) to \(name) (type \(type.cqlName))")
+        }
+        let wanted = try Arithmetic.function(operation, leftType, rightType, result: type)
+        return .call(
+            wanted,
+            [try bind(left, to: leftType, named: name), try bind(right, to: rightType, named: name)])
+    }
+
+    /// The type that a term has by itself; nil when only its receiver can tell.
+    package func type(of term: Term) throws(CQLError) -> CQLType? {
+        switch term {
+        case .hint(let written, _): return try resolver.resolve(written)
+        case .cast(_, let target): return CQLType(target)
+        case .call(let name, let arguments):
+            var known: [CQLType?] = []
+            for argument in arguments { known.append(try type(of: argument)) }
+            return try ScalarFunctions.resolve(name, arguments: known, receiver: nil).returnType
+        case .operation(let left, let operation, let right):
+            guard let leftType = try type(of: left), let rightType = try type(of: right) else { return nil }
+            return try Arithmetic.function(operation, leftType, rightType).returnType
+        case .negation(let inner): return try type(of: inner)
+        default: return nil
+        }
+    }
+
+    /// Evaluates at once what depends on nothing that is bound later.
+    private static func folded(_ expression: Expression) throws(CQLError) -> Expression {
+        let parts: [Expression]
+        switch expression {
+        case .constant, .marker, .call, .documentField: return expression
+        case .list(let elements, _), .set(let elements, _, _), .tuple(let elements), .vector(let elements, _):
+            parts = elements
+        case .map(let entries, _, _): parts = entries.flatMap { [$0.key, $0.value] }
+        }
+        guard parts.allSatisfy(\.isConstant) else { return expression }
+        return .constant(try expression.evaluateConstant())
+    }
+}

@@ -1,0 +1,81 @@
+package import Storage
+
+/// What a node is told at its start: every setting, checked.
+package struct NodeConfiguration: Sendable {
+    private var values: [String: String] = [:]
+
+    package init() {
+        for setting in Settings.all { values[setting.name] = setting.standard }
+    }
+
+    /// Takes a value, from the file or the command line.
+    ///
+    /// - Throws: a sentence that names the nearest known key when there is no such key, or the wanted form.
+    package mutating func set(_ name: String, _ text: String) throws(ConfigurationError) {
+        guard let setting = Settings.named(name) else {
+            throw ConfigurationError("Unknown setting \(name). Did you mean \(Settings.nearest(to: name))?")
+        }
+        let isGood: Bool
+        let wanted: String
+        switch setting.kind {
+        case .text: (isGood, wanted) = (true, "text")
+        case .oneOf(let choices):
+            (isGood, wanted) = (choices.contains(text), "one of " + choices.joined(separator: ", "))
+        case .integer(let range):
+            (isGood, wanted) = (
+                Int64(text).map(range.contains) ?? false, "a number from \(range.lowerBound) to \(range.upperBound)"
+            )
+        case .boolean: (isGood, wanted) = (text == "true" || text == "false", "true or false")
+        case .duration: (isGood, wanted) = (SettingText.duration(text) != nil, "a duration such as 10s or 500ms")
+        case .size: (isGood, wanted) = (SettingText.size(text) != nil, "a size such as 32MiB")
+        case .rate: (isGood, wanted) = (SettingText.rate(text) != nil, "a rate such as 64MiB/s")
+        }
+        guard isGood else {
+            throw ConfigurationError("Invalid value \"\(text)\" of setting \(name): \(wanted) is wanted.")
+        }
+        values[name] = text
+    }
+
+    package func text(_ name: String) -> String { values[name] ?? "" }
+    package func integer(_ name: String) -> Int { Int(text(name)) ?? 0 }
+    package func boolean(_ name: String) -> Bool { text(name) == "true" }
+    package func byteCount(_ name: String) -> Int { Int(clamping: SettingText.size(text(name)) ?? 0) }
+    package func milliseconds(_ name: String) -> Int {
+        Int(clamping: (SettingText.duration(text(name)) ?? 0) / 1_000_000)
+    }
+
+    /// All settings with their values, as `system_views.settings` shows them.
+    package var shown: [String: String] { values }
+
+    package var dataDirectory: String { text("data_file_directories") }
+
+    package var storage: StorageOptions {
+        let log: String = text("commitlog_directory")
+        var options = StorageOptions(
+            dataDirectory: dataDirectory, commitLogDirectory: log.isEmpty ? dataDirectory + "/commitlog" : log)
+        switch text("commitlog_sync") {
+        case "periodic": options.sync = .periodic(milliseconds: max(1, milliseconds("commitlog_sync_period")))
+        case "group": options.sync = .group(windowMilliseconds: milliseconds("commitlog_sync_group_window"))
+        default: options.sync = .batch
+        }
+        options.segmentByteCount = byteCount("commitlog_segment_size")
+        options.logSpaceByteCount = byteCount("commitlog_total_space")
+        options.memtableByteCount = byteCount("memtable_heap_space")
+        options.flushThreshold = Double(integer("memtable_cleanup_threshold")) / 100
+        options.blockCacheByteCount = byteCount("file_cache_size")
+        options.compactionByteCountPerSecond = Int(clamping: SettingText.rate(text("compaction_throughput")) ?? 0)
+        options.isAutoSnapshotEnabled = boolean("auto_snapshot")
+        options.commitFailurePolicy = text("commit_failure_policy") == "ignore" ? .ignore : .stop
+        return options
+    }
+
+    package var sessions: SessionLimits {
+        var limits = SessionLimits()
+        limits.frameByteCount = byteCount("native_transport_max_frame_size")
+        limits.inFlightByteCount = byteCount("native_transport_max_request_data_in_flight_per_ip")
+        limits.nodeInFlightByteCount = byteCount("native_transport_max_request_data_in_flight")
+        limits.connectionCount = integer("native_transport_max_concurrent_connections")
+        limits.connectionCountPerAddress = integer("native_transport_max_concurrent_connections_per_ip")
+        return limits
+    }
+}

@@ -1,0 +1,84 @@
+/// All keys that the configuration has. `conf/martlet.yaml` documents each; a test holds the two together.
+package enum Settings {
+    package static let all: [Setting] = [
+        Setting(
+            name: "cluster_name", kind: .text, standard: "Test Cluster",
+            meaning: "The cluster's name. A node keeps the name of its first start."),
+        Setting(
+            name: "num_tokens", kind: .integer(1...1536), standard: "16",
+            meaning: "Tokens that a new node takes on the ring."),
+        Setting(
+            name: "data_center", kind: .text, standard: "datacenter1", meaning: "The datacenter that the node is in."),
+        Setting(name: "rack", kind: .text, standard: "rack1", meaning: "The rack that the node is in."),
+        Setting(
+            name: "shards", kind: .integer(0...1024), standard: "0",
+            meaning: "Shards, each with a thread of its own; 0 for one a core."),
+        Setting(
+            name: "data_file_directories", kind: .text, standard: "data",
+            meaning: "The folder of everything that the node keeps."),
+        Setting(
+            name: "commitlog_directory", kind: .text, standard: "",
+            meaning: "The folder of the commit log; empty for commitlog below the data folder."),
+        Setting(name: "listen_address", kind: .text, standard: "127.0.0.1", meaning: "The address for other nodes."),
+        Setting(
+            name: "storage_port", kind: .integer(0...65535), standard: "7000", meaning: "The port for other nodes."),
+        Setting(
+            name: "rpc_address", kind: .text, standard: "127.0.0.1", meaning: "The address that clients connect to."),
+        Setting(
+            name: "native_transport_port", kind: .integer(0...65535), standard: "9042",
+            meaning: "The port that clients connect to; 0 chooses a free one."),
+        Setting(
+            name: "native_transport_max_frame_size", kind: .size, standard: "16MiB", meaning: "The largest request."),
+        Setting(
+            name: "native_transport_max_concurrent_connections", kind: .integer(-1...1_000_000), standard: "-1",
+            meaning: "Connections of all clients; -1 for no limit."),
+        Setting(
+            name: "native_transport_max_concurrent_connections_per_ip", kind: .integer(-1...1_000_000), standard: "-1",
+            meaning: "Connections from one address; -1 for no limit."),
+        Setting(
+            name: "native_transport_max_request_data_in_flight", kind: .size, standard: "128MiB",
+            meaning: "Bytes of requests that the node works on at once."),
+        Setting(
+            name: "native_transport_max_request_data_in_flight_per_ip", kind: .size, standard: "16MiB",
+            meaning: "Bytes of requests of one connection that the node works on at once."),
+        Setting(
+            name: "commitlog_sync", kind: .oneOf(["batch", "group", "periodic"]), standard: "batch",
+            meaning: "When a write is acknowledged: synced (batch, group) or in the system's memory (periodic)."),
+        Setting(
+            name: "commitlog_sync_period", kind: .duration, standard: "10s",
+            meaning: "How often the log is synced in periodic mode."),
+        Setting(
+            name: "commitlog_sync_group_window", kind: .duration, standard: "1ms",
+            meaning: "How long writes are gathered in group mode."),
+        Setting(
+            name: "commitlog_segment_size", kind: .size, standard: "32MiB",
+            meaning: "The size of the log's files; half of it is the largest mutation."),
+        Setting(
+            name: "commitlog_total_space", kind: .size, standard: "8192MiB",
+            meaning: "The log's size from which on the oldest memtables are flushed."),
+        Setting(
+            name: "commit_failure_policy", kind: .oneOf(["stop", "ignore"]), standard: "stop",
+            meaning: "What a damaged commit log does at start: stop it, or be passed over with a warning."),
+        Setting(
+            name: "memtable_heap_space", kind: .size, standard: "256MiB",
+            meaning: "Memory of writes that are not in files yet."),
+        Setting(
+            name: "memtable_cleanup_threshold", kind: .integer(1...100), standard: "40",
+            meaning: "The percentage of memtable_heap_space at which the largest memtable is flushed."),
+        Setting(name: "file_cache_size", kind: .size, standard: "64MiB", meaning: "Memory of blocks read from files."),
+        Setting(
+            name: "compaction_throughput", kind: .rate, standard: "64MiB/s",
+            meaning: "Bytes a second that compaction reads; 0 for no limit."),
+        Setting(
+            name: "auto_snapshot", kind: .boolean, standard: "true",
+            meaning: "Whether a table is kept as a snapshot when it is dropped or truncated."),
+    ]
+
+    package static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
+
+    /// The known name that is nearest to an unknown one.
+    package static func nearest(to name: String) -> String {
+        let ranked = all.map { (distance: SettingText.distance(name, $0.name), name: $0.name) }
+        return ranked.min { ($0.distance, $0.name) < ($1.distance, $1.name) }?.name ?? ""
+    }
+}

@@ -1,0 +1,133 @@
+import CQL
+import Cluster
+import DataModel
+package import Environment
+import Primitives
+import Query
+import Storage
+
+/// One running node: storage, statements, clients.
+///
+///     start: folder locked ─▶ identity ─▶ schema ─▶ storage (commit log replayed) ─▶ statements ─▶ clients
+package final class Node: Sendable {
+    private let host: Host
+    private let engine: StorageEngine
+    private let group: ShardGroup
+    private let sessions: [ShardSessions]
+    private let listener: any Listener
+    /// Sentences about the start that an operator should see.
+    package let notes: [String]
+
+    /// Where clients connect.
+    package var clientAddress: SocketAddress { listener.address }
+
+    private init(
+        host: Host, engine: StorageEngine, group: ShardGroup, sessions: [ShardSessions], listener: any Listener,
+        notes: [String]
+    ) {
+        self.host = host
+        self.engine = engine
+        self.group = group
+        self.sessions = sessions
+        self.listener = listener
+        self.notes = notes
+    }
+
+    /// Starts a node; returns when clients can connect.
+    package static func start(_ configuration: NodeConfiguration, on host: Host) async throws -> Node {
+        let folder: String = configuration.dataDirectory
+        try await host.disk.createDirectory(folder)
+        let settings = LocalNode.Settings(
+            clusterName: configuration.text("cluster_name"), dataCenter: configuration.text("data_center"),
+            rack: configuration.text("rack"), tokenCount: configuration.integer("num_tokens"))
+        let local = try await LocalNodeFile(disk: host.disk, directory: folder + "/metadata")
+            .start(settings, time: host.time, entropy: host.entropy)
+        let log = MetadataLog(disk: host.disk, directory: folder + "/metadata")
+        let schema = SystemTables.installed(in: try await log.load() ?? Schema())
+        let engine = try await openStorage(configuration, schema, host)
+        let catalog = Catalog(schema, localDatacenter: local.dataCenter)
+        let changes = SchemaChanges(log: log, host: host, catalog: catalog, localDatacenter: local.dataCenter)
+        let address: SocketAddress = try await NodeAddresses.resolve(
+            configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
+        let context = try await makeContext(configuration, local, address, host, changes)
+        let group = ShardGroup(engine: engine, host: host, node: context, catalog: catalog)
+        for shard in group.executors.indices { try await group.run(on: shard) { $0.watchLog() } }
+        try await group.run(on: 0) { executor in try await executor.restoreStatements() }
+        let sessions = makeSessions(configuration, host)
+        context.clients = { sessions.flatMap(\.descriptions) }
+        await changes.connect(group) { change in
+            for (index, shard) in sessions.enumerated() {
+                host.loops[index].execute { shard.tell(.schema(change)) }
+            }
+        }
+        let limits: SessionLimits = configuration.sessions
+        let listener = try await host.network.listen(at: address, on: host.loops) { loop in
+            Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
+        }
+        return Node(
+            host: host, engine: engine, group: group, sessions: sessions, listener: listener,
+            notes: engine.openingNotes)
+    }
+
+    private static func openStorage(
+        _ configuration: NodeConfiguration, _ schema: Schema, _ host: Host
+    ) async throws -> StorageEngine {
+        var tables: [TableDefinition] = []
+        var unlogged: [UUID] = []
+        for keyspace in schema.sortedKeyspaces where !keyspace.isVirtual {
+            for table in keyspace.sortedTables where !SystemTables.isComputed(keyspace.name, table.name) {
+                tables.append(table)
+                if !keyspace.durableWrites { unlogged.append(table.id) }
+            }
+        }
+        let engine = try await StorageEngine.open(configuration.storage, host: host, tables: tables)
+        for id in unlogged { try await engine.setLogged(false, table: id) }
+        return engine
+    }
+
+    private static func makeContext(
+        _ configuration: NodeConfiguration, _ local: LocalNode, _ native: SocketAddress, _ host: Host,
+        _ changes: SchemaChanges
+    ) async throws -> NodeContext {
+        let listen: SocketAddress = try await NodeAddresses.resolve(
+            configuration.text("listen_address"), configuration.integer("storage_port"), host)
+        let description = LocalNodeDescription(
+            hostID: local.hostID, clusterName: local.clusterName, dataCenter: local.dataCenter, rack: local.rack,
+            tokens: local.tokens, generation: local.generation, broadcast: NodeAddresses.endpoint(listen),
+            listen: NodeAddresses.endpoint(listen), native: NodeAddresses.endpoint(native))
+        let cluster = ClusterDescription(
+            clusterName: local.clusterName, partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch",
+            rangeOwnership: [:])
+        return NodeContext(
+            local: description, cluster: cluster, settings: configuration.shown, host: host, schemaChanges: changes)
+    }
+
+    private static func makeSessions(_ configuration: NodeConfiguration, _ host: Host) -> [ShardSessions] {
+        let counts = ConnectionCounts()
+        return host.loops.map { _ in
+            ShardSessions(counts: counts, limits: configuration.sessions, shardCount: host.loops.count)
+        }
+    }
+
+    /// Stops taking requests, closes the connections, and writes what is in memory.
+    package func stop() async {
+        await listener.close()
+        for (index, shard) in sessions.enumerated() { host.loops[index].execute { shard.closeAll() } }
+        await engine.close()
+    }
+}
+
+/// From texts in the configuration to addresses.
+enum NodeAddresses {
+    static func resolve(_ text: String, _ port: Int, _ host: Host) async throws -> SocketAddress {
+        let found = try await host.network.resolve(text, port: UInt16(clamping: port))
+        guard let first = found.first(where: { $0.host.count == 4 }) ?? found.first else {
+            throw ConfigurationError("The address \(text) is not known.")
+        }
+        return first
+    }
+
+    static func endpoint(_ address: SocketAddress) -> InetEndpoint {
+        InetEndpoint(address: InetAddress(bytes: address.host) ?? .loopback, port: Int32(address.port))
+    }
+}

@@ -1,0 +1,97 @@
+import CQL
+import Environment
+import Primitives
+import Query
+import Storage
+
+/// A simple prepared statement whose partition another shard has: it goes there and back once.
+///
+/// `Sendable` is unchecked because it is on one loop at a time: the hops between the loops hand it over.
+final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
+    let session: Session
+    let header: FrameHeader
+    let version: ProtocolVersion
+    let body: [UInt8]
+    let statement: PreparedStatement
+    private var reply = ByteWriter(capacity: 512)
+    private var failure: CQLError?
+    private var isUnfit = false
+
+    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement) {
+        self.session = session
+        self.header = header
+        self.version = session.version
+        self.body = body
+        self.statement = statement
+    }
+
+    /// Runs on the shard that has the partition.
+    func run(on executor: ShardExecutor) {
+        do {
+            let bytes: [UInt8] = body
+            let span = bytes.span.bytes
+            let request = try ExecuteRequest(decoding: span, version: version)
+            let isChanged: Bool =
+                version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
+            let outcome = try executor.executeFast(
+                statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, into: &reply)
+            switch outcome {
+            case .replied: goBack()
+            case .written(let position):
+                reply.writeVoidResult()
+                if executor.store.log.acknowledgeable >= position {
+                    goBack()
+                } else {
+                    executor.durability.add(position, self, tag: 0)
+                }
+            case .elsewhere, .notFast:
+                isUnfit = true
+                goBack()
+            }
+        } catch {
+            failure = StorageFailure.cqlError(error)
+            goBack()
+        }
+    }
+
+    func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+        if let failure { self.failure = StorageFailure.cqlError(failure) }
+        goBack()
+    }
+
+    private func goBack() {
+        session.executor.loop.execute { [self] in session.take(self) }
+    }
+
+    /// Runs on the session's loop.
+    func write(to output: inout ByteWriter) {
+        reply.withUnsafeBytes { output.write($0) }
+    }
+
+    var outcome: (failure: CQLError?, isUnfit: Bool) { (failure, isUnfit) }
+}
+
+extension Session {
+    func forward(_ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement, to shard: Int) {
+        let request = ForwardedRequest(self, header, body, statement)
+        begin(body.count)
+        let target: ShardExecutor = executor.group.executors[shard]
+        target.loop.execute { request.run(on: target) }
+    }
+
+    /// The request is back from the other shard.
+    func take(_ request: ForwardedRequest) {
+        end(request.body.count)
+        guard !isClosed else { return }
+        let outcome = request.outcome
+        if outcome.isUnfit { return runCold(request.header, request.body) }
+        if let failure = outcome.failure {
+            frames.writeError(failure, stream: request.header.stream, into: &output)
+        } else {
+            frames.begin(.result, stream: request.header.stream, into: &output)
+            request.write(to: &output)
+            frames.end(in: &output)
+        }
+        scheduleFlush()
+    }
+}

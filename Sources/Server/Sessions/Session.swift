@@ -1,0 +1,355 @@
+import CQL
+import DataModel
+package import Environment
+import Primitives
+package import Query
+package import Storage
+
+/// One client's connection: frames in, frames out.
+///
+///     bytes ─▶ FrameSplitter ─▶ envelope ─▶ hot path ─▶ output ─▶ one send for each read
+///                                   └─────▶ task ─▶ … ─▶ output ─▶ one send for each turn of the loop
+///
+/// It lives on one loop, with the shard of that loop. A prepared single-row statement of that shard runs at once, between
+/// the read buffer and the output; whatever waits or is rare runs as a task. `Sendable` is unchecked because everything
+/// is touched on the loop only, and tasks of the session run there.
+package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sendable {
+    let executor: ShardExecutor
+    let sessions: ShardSessions
+    let limits: SessionLimits
+    private(set) var connection: (any Connection)?
+    private var splitter: FrameSplitter
+    var frames: FrameWriter
+    var output = ByteWriter(capacity: 4096)
+    private(set) var version: ProtocolVersion = .v4
+    private(set) var isStarted = false
+    private(set) var isClosed = false
+    private var isFlushScheduled = false
+    private var isReading = false
+    private var isPaused = false
+    var keyspace: String?
+    var events: Set<EventType> = []
+    private(set) var startup = StartupRequest(options: [:])
+    private(set) var requestCount: Int64 = 0
+    private(set) var inFlightCount = 0
+    private var inFlightByteCount = 0
+    private var handshakeTimer: (any LoopTimer)?
+    private var lastActive: UInt64 = 0
+    var identifier: UInt64 = 0
+
+    package init(executor: ShardExecutor, sessions: ShardSessions, limits: SessionLimits) {
+        self.executor = executor
+        self.sessions = sessions
+        self.limits = limits
+        self.splitter = FrameSplitter(side: .server, limits: FrameLimits(frameByteCount: limits.frameByteCount))
+        self.frames = FrameWriter(version: .v4)
+    }
+
+    // MARK: Connection
+
+    package func opened(_ connection: any Connection) {
+        self.connection = connection
+        guard sessions.admit(self, connection.remoteAddress) else {
+            connection.close()
+            return
+        }
+        handshakeTimer = connection.loop.schedule(after: limits.handshakeTimeout) { [weak self] in
+            guard let self, !self.isStarted else { return }
+            self.close()
+        }
+    }
+
+    package func received(_ bytes: UnsafeRawBufferPointer) -> Int {
+        isReading = true
+        var used = 0
+        while !isClosed {
+            switch splitter.next(UnsafeRawBufferPointer(rebasing: bytes[used...])) {
+            case .needMore(let consumed):
+                return used + consumed
+            case .envelope(let envelope, let consumed):
+                handle(envelope)
+                used += consumed
+            case .rejected(let fault, let stream, let consumed):
+                frames.writeError(fault.error.cqlError, stream: stream, into: &output)
+                used += consumed
+            case .unsupportedVersion(let client):
+                guard let consumed = refuse(client, UnsafeRawBufferPointer(rebasing: bytes[used...])) else {
+                    return bytes.count
+                }
+                used += consumed
+            case .broken(let fault, let stream):
+                frames.writeError(fault.error.cqlError, stream: stream, into: &output)
+                close()
+                return bytes.count
+            }
+        }
+        return bytes.count
+    }
+
+    /// Tells a client which versions there are. The connection stays usable when the whole message is here, since
+    /// drivers go on with another version on it.
+    private func refuse(_ client: UnsupportedVersion, _ bytes: UnsafeRawBufferPointer) -> Int? {
+        VersionNegotiation.write(client, into: &output)
+        guard client.number > 2, bytes.count >= FrameHeader.byteCount else {
+            close()
+            return nil
+        }
+        let length = Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 5, as: UInt32.self)))
+        guard bytes.count >= FrameHeader.byteCount + length else {
+            close()
+            return nil
+        }
+        return FrameHeader.byteCount + length
+    }
+
+    package func receiveCompleted() {
+        isReading = false
+        flush()
+        controlFlow()
+    }
+
+    package func drained() {
+        controlFlow()
+    }
+
+    package func closed(_ error: NetworkError?) {
+        isClosed = true
+        connection = nil
+        handshakeTimer?.cancel()
+        sessions.remove(self)
+    }
+
+    package func close() {
+        guard !isClosed else { return }
+        flush()
+        isClosed = true
+        connection?.close()
+    }
+
+    /// Sends what has been written since the last time.
+    private func flush() {
+        guard !output.isEmpty else { return }
+        frames.finish(&output)
+        connection?.send(&output)
+        output.removeAll(keepingAtMost: SessionLimits.keptOutputByteCount)
+    }
+
+    /// Sends once the loop has done what is waiting, so that replies that come together leave together.
+    func scheduleFlush() {
+        guard !isReading, !isFlushScheduled, let connection else { return }
+        isFlushScheduled = true
+        connection.loop.execute { [weak self] in
+            guard let self else { return }
+            self.isFlushScheduled = false
+            self.flush()
+            self.controlFlow()
+        }
+    }
+
+    /// Stops reading from a client that sends faster than it is served, or does not take its answers.
+    private func controlFlow() {
+        guard let connection else { return }
+        let isFull: Bool =
+            inFlightByteCount > limits.inFlightByteCount || inFlightCount > SessionLimits.streamLimit
+            || connection.unsentByteCount > limits.unsentByteCount
+        if isFull, !isPaused {
+            isPaused = true
+            connection.pauseReading()
+        } else if isPaused, !isFull, inFlightByteCount <= limits.inFlightByteCount / 2 {
+            isPaused = false
+            connection.resumeReading()
+        }
+    }
+
+    // MARK: Requests
+
+    private func handle(_ envelope: Envelope) {
+        let header: FrameHeader = envelope.header
+        if !isStarted {
+            version = header.version
+            frames.version = version
+        }
+        requestCount &+= 1
+        do {
+            if header.opcode == .execute, isStarted { return try execute(header, envelope.body) }
+            switch header.opcode {
+            case .options:
+                reply(.supported, header.stream) { output in
+                    output.writeSupported(SupportedOptions.standard(languageVersion: ServerVersions.cql))
+                }
+            case .startup: try start(header, unsafe RawSpan(_unsafeBytes: try envelope.requestBody()))
+            case .query, .prepare, .batch, .register, .authResponse, .execute:
+                guard isStarted else {
+                    throw CQLError.protocolError(
+                        message: "Unexpected message \(header.opcode.name), expecting STARTUP or OPTIONS")
+                }
+                try handleStarted(envelope)
+            default:
+                throw CQLError.protocolError(message: "Unexpected message \(header.opcode.name)")
+            }
+        } catch {
+            fail(header.stream, error)
+        }
+    }
+
+    private func handleStarted(_ envelope: Envelope) throws {
+        let header: FrameHeader = envelope.header
+        switch header.opcode {
+        case .register:
+            let body: UnsafeRawBufferPointer = try envelope.requestBody()
+            let request = try RegisterRequest(decoding: unsafe RawSpan(_unsafeBytes: body), version: version)
+            events.formUnion(request.types)
+            reply(.ready, header.stream) { _ in }
+        case .authResponse:
+            throw CQLError.protocolError(message: "Unexpected message AUTH_RESPONSE: no authentication is going on")
+        default:
+            runCold(header, [UInt8](envelope.body))
+        }
+    }
+
+    private func start(_ header: FrameHeader, _ body: RawSpan) throws {
+        guard !isStarted else {
+            throw CQLError.protocolError(message: "Unexpected message STARTUP, the connection has been started already")
+        }
+        let request = try StartupRequest(decoding: body)
+        let compression: Compression = try request.validated(version: header.version)
+        startup = request
+        isStarted = true
+        sessions.note(self)
+        handshakeTimer?.cancel()
+        handshakeTimer = nil
+        reply(.ready, header.stream) { _ in }
+        flush()
+        splitter.startFraming(version: version, compression: compression)
+        frames.startFraming(version: version, compression: compression)
+    }
+
+    /// Runs a prepared statement, at once if it is simple and its partition is on this shard.
+    ///
+    /// Hot: most requests are this.
+    private func execute(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
+        guard header.flags.isEmpty else { return runCold(header, [UInt8](body)) }
+        let span = unsafe RawSpan(_unsafeBytes: body)
+        let request = try ExecuteRequest(decoding: span, version: version)
+        guard let id = StatementID(span.bytes(of: request.statementID)), let statement = executor.prepared(id) else {
+            throw CQLError.unprepared(statementID: span.array(of: request.statementID) ?? [])
+        }
+        guard inFlightByteCount <= limits.inFlightByteCount || !startup.throwsOnOverload else {
+            throw Session.overloaded
+        }
+        let isChanged: Bool =
+            version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
+        frames.begin(.result, stream: header.stream, into: &output)
+        let outcome: FastOutcome
+        do {
+            outcome = try executor.executeFast(
+                statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, into: &output)
+        } catch {
+            frames.abandon(in: &output)
+            throw error
+        }
+        switch outcome {
+        case .replied: frames.end(in: &output)
+        case .written(let position):
+            if executor.store.log.acknowledgeable >= position {
+                output.writeVoidResult()
+                frames.end(in: &output)
+            } else {
+                frames.abandon(in: &output)
+                inFlightCount &+= 1
+                executor.durability.add(position, self, tag: UInt64(UInt16(bitPattern: header.stream)))
+            }
+        case .elsewhere(let shard):
+            frames.abandon(in: &output)
+            forward(header, [UInt8](body), statement, to: shard)
+        case .notFast:
+            frames.abandon(in: &output)
+            runCold(header, [UInt8](body))
+        }
+    }
+
+    /// A write of the hot path has become durable, or never will.
+    package func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+        inFlightCount &-= 1
+        guard !isClosed else { return }
+        let stream = Int16(bitPattern: UInt16(truncatingIfNeeded: tag))
+        if let failure {
+            frames.writeError(StorageFailure.cqlError(failure), stream: stream, into: &output)
+        } else {
+            frames.begin(.result, stream: stream, into: &output)
+            output.writeVoidResult()
+            frames.end(in: &output)
+        }
+        scheduleFlush()
+    }
+
+    static let overloaded = CQLError.overloaded(
+        message: "Server is in overloaded state. Cannot accept more requests at this point")
+
+    /// Runs a request as a task. Its bytes count as in flight until it is answered.
+    func runCold(_ header: FrameHeader, _ body: [UInt8]) {
+        if startup.throwsOnOverload,
+            inFlightByteCount > limits.inFlightByteCount || !sessions.hasRoom(for: body.count)
+        {
+            return fail(header.stream, Session.overloaded)
+        }
+        begin(body.count)
+        executor.host.background.run("request", on: executor.loop) { [self] in
+            let answer: Answer
+            do {
+                answer = .result(try await RequestRun(self, header, body).answer())
+            } catch { answer = .failure(StorageFailure.cqlError(error)) }
+            end(body.count)
+            finish(header.stream, answer)
+        }
+    }
+
+    func begin(_ byteCount: Int) {
+        inFlightCount += 1
+        inFlightByteCount += byteCount
+        sessions.inFlightByteCount += byteCount
+    }
+
+    func end(_ byteCount: Int) {
+        inFlightCount -= 1
+        inFlightByteCount -= byteCount
+        sessions.inFlightByteCount -= byteCount
+    }
+
+    enum Answer {
+        case result(Reply)
+        case failure(CQLError)
+    }
+
+    func finish(_ stream: Int16, _ answer: Answer) {
+        guard !isClosed else { return }
+        switch answer {
+        case .failure(let error): frames.writeError(error, stream: stream, into: &output)
+        case .result(let reply):
+            frames.begin(.result, stream: stream, prefix: reply.prefix, into: &output)
+            reply.write(to: &output, version: version)
+            frames.end(in: &output)
+            if case .setKeyspace(let name) = reply.body { keyspace = name }
+            sessions.note(self)
+        }
+        scheduleFlush()
+    }
+
+    private func reply(_ opcode: Opcode, _ stream: Int16, _ write: (inout ByteWriter) -> Void) {
+        frames.begin(opcode, stream: stream, into: &output)
+        write(&output)
+        frames.end(in: &output)
+    }
+
+    private func fail(_ stream: Int16, _ error: any Error) {
+        frames.writeError(StorageFailure.cqlError(error), stream: stream, into: &output)
+        scheduleFlush()
+    }
+
+    /// Tells the client of an event that it registered for.
+    func tell(_ event: Event) {
+        guard !isClosed, isStarted, events.contains(event.type) else { return }
+        frames.writeEvent(event, into: &output)
+        scheduleFlush()
+    }
+}

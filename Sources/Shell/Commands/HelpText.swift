@@ -1,0 +1,86 @@
+/// What HELP says.
+enum HelpText {
+    static let overview: String = """
+
+        Documented shell commands:
+        ===========================
+        """
+
+    /// The names of the topics, sorted.
+    static var topics: [String] { texts.map(\.name) }
+
+    static func text(_ topic: String) -> String? {
+        let wanted: String = topic.uppercased()
+        return texts.first { $0.name == wanted || $0.otherName == wanted }?.text
+    }
+
+    private static let texts: [(name: String, otherName: String, text: String)] = [
+        (
+            "CAPTURE", "",
+            """
+            CAPTURE '<file>'   appends the results of statements to a file instead of showing them
+            CAPTURE OFF        shows results again
+            CAPTURE            tells whether results are captured
+            """
+        ),
+        ("CLEAR", "CLS", "CLEAR | CLS        clears the screen"),
+        (
+            "CONSISTENCY", "",
+            """
+            CONSISTENCY <level>   sets how many replicas must answer: ANY, ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE,
+                                  LOCAL_QUORUM, EACH_QUORUM, and for reads SERIAL and LOCAL_SERIAL
+            CONSISTENCY           shows the level
+            """
+        ),
+        (
+            "DESCRIBE", "DESC",
+            """
+            DESCRIBE CLUSTER                           the cluster's name, partitioner and snitch
+            DESCRIBE [FULL] SCHEMA                     statements that make the whole schema
+            DESCRIBE KEYSPACES | TABLES | TYPES | FUNCTIONS | AGGREGATES    names
+            DESCRIBE KEYSPACE [<name>]                 statements that make a keyspace
+            DESCRIBE TABLE | INDEX | MATERIALIZED VIEW | TYPE | FUNCTION | AGGREGATE [<keyspace>.]<name>
+            DESCRIBE <name>                            whatever has that name
+            """
+        ),
+        ("EXIT", "QUIT", "EXIT | QUIT        leaves the shell"),
+        (
+            "EXPAND", "",
+            """
+            EXPAND ON | OFF    shows each row as a block of lines, or rows as a table
+            EXPAND             shows the setting
+            """
+        ),
+        ("HELP", "?", "HELP [<topic> …]   shows the topics, or help on some of them"),
+        ("HISTORY", "", "HISTORY [<n>]      shows the last statements"),
+        ("LOGIN", "", "LOGIN <user> ['<password>']    continues as another user"),
+        (
+            "PAGING", "",
+            """
+            PAGING ON | OFF    fetches results page by page, or all at once
+            PAGING <n>         sets the number of rows of a page
+            PAGING             shows the setting
+            """
+        ),
+        (
+            "SERIAL", "SERIAL CONSISTENCY",
+            "SERIAL CONSISTENCY [SERIAL | LOCAL_SERIAL]    sets or shows the level of conditional statements"
+        ),
+        (
+            "SHOW", "",
+            """
+            SHOW VERSION            versions of the shell, the server, the language and the protocol
+            SHOW HOST               where the shell is connected
+            SHOW SESSION <id>       a tracing session
+            """
+        ),
+        ("SOURCE", "", "SOURCE '<file>'    executes the statements of a file"),
+        (
+            "TRACING", "",
+            """
+            TRACING ON | OFF   shows what servers do for each statement, or not
+            TRACING            shows the setting
+            """
+        ),
+    ]
+}

@@ -1,0 +1,57 @@
+import DataModel
+import Environment
+import Primitives
+
+/// Emptying and removing tables, and copies of their files.
+extension ShardStore {
+    /// Removes everything that a table has. What is written from this call on stays.
+    ///
+    /// - Parameter isDropped: the table is not to come back: what the log has of it is not replayed either.
+    func truncate(_ table: TableStore, isDropped: Bool) async throws(StorageError) {
+        await stopCompaction(of: table)
+        defer { table.compactionBarrierCount -= 1 }
+        await flushGate.enter()
+        defer { flushGate.leave() }
+        _ = freeze(table)
+        let doomed: [FrozenMemtable] = table.frozen
+        let files: [LiveSSTable] = table.sstables
+        let position: LogPosition = lastLogged
+        do throws(StorageError) {
+            try await editManifest { $0.truncate(table.id, at: position, isDropped: isDropped) }
+        } catch {
+            startFlusher()
+            throw error
+        }
+        for memtable in doomed {
+            forget(memtable, of: table)
+            memtable.tellWaiting(nil)
+        }
+        table.replaceSSTables(removing: files.map(\.generation), adding: [])
+        retire(files + doomed.compactMap(\.file))
+        logFlushed(table.id, upTo: position)
+        if isDropped { removeTable(table.id) }
+    }
+
+    /// Takes a table that was dropped before back into the list of tables that are replayed.
+    func revive(_ id: UUID) async throws(StorageError) {
+        guard manifest.table(id)?.isDropped == true else { return }
+        try await editManifest { manifest in
+            manifest.change(id) { $0.isDropped = false }
+        }
+    }
+
+    /// Gives every live file of a table a second name in `directory`, which exists. Flushed before, this is all there
+    /// is.
+    func linkFiles(of table: TableStore, into directory: String) async throws(StorageError) {
+        // The list keeps the files alive: no compaction removes one before it has its second name.
+        let files: [LiveSSTable] = table.sstables
+        for file in files {
+            do throws(DiskError) {
+                try await host.disk.link(
+                    file.table.path, to: "\(directory)/\(index)-\(SSTableName.file(file.generation))")
+            } catch {
+                throw StorageError(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+import DataModel
+package import Environment
+public import Primitives
+
+/// The storage of one shard: its tables, its memory budget, its place in the commit log, its files.
+///
+///     apply ─▶ commit log ─▶ memtable ─▶ (budget, age, command) ─▶ frozen ─▶ SSTable ─▶ manifest ─▶ log released
+///                                                                              └────▶ compaction ─▶ manifest
+///
+/// `Sendable` is unchecked because everything in it is used on its loop only. The engine runs its `async` work there
+/// (`LoopCall`, `Background`), and the callers of `apply`, `table` and the reads are on that loop already; `index`,
+/// `loop` and the folder never change.
+public final class ShardStore: @unchecked Sendable {
+    public let index: Int
+    package let loop: any Loop
+    let host: Host
+    let options: StorageOptions
+    /// Where the shard's files are.
+    let folder: String
+    /// Nil only while the engine opens: what an earlier process logged is flushed before there is a new log.
+    private var attachedLog: CommitLogShard?
+    let cache: BlockCache
+
+    /// For reads of single rows.
+    var rows = RowScratch()
+    /// The tokens of this shard's partitions.
+    let tokens: ClosedRange<Token>
+
+    private(set) var tables: [UUID: TableStore] = [:]
+    /// What is on the disk, as the last edit left it.
+    var manifest: ShardManifest
+    let manifestFile: ManifestFile
+    /// One edit of the manifest at a time.
+    let manifestGate = SerialGate()
+    /// Whether the manifest is known to be on the disk.
+    private var hasManifest = false
+    var nextGeneration: UInt64
+
+    /// Memory of memtables that take writes, and of those on their way to the disk.
+    private(set) var activeByteCount = 0
+    private(set) var frozenByteCount = 0
+    /// Where the largest memtable is flushed, and where writes are refused until one is through.
+    private let flushByteCount: Int
+    private let limitByteCount: Int
+
+    /// Held while a memtable is written, and by whoever needs that none is.
+    let flushGate = SerialGate()
+    /// Memtables waiting to be written, oldest first, with their tables.
+    var flushQueue: [(table: TableStore, memtable: FrozenMemtable)] = []
+    var isFlushing = false
+    /// Held by the compaction that runs.
+    let compactionGate = SerialGate()
+    let throttle: CompactionThrottle
+    var compactionQueue: [TableStore] = []
+    var isCompacting = false
+    /// Work that runs in the background and that `close` waits for.
+    var flusher: (any BackgroundWork)?
+    var compactor: (any BackgroundWork)?
+    private(set) var isClosed = false
+    /// The last failure of background work, for operators; nil once such work has succeeded again.
+    package internal(set) var backgroundFailure: StorageError?
+
+    init(
+        index: Int, host: Host, options: StorageOptions, folder: String, manifest: ShardManifest, shardCount: Int
+    ) {
+        self.index = index
+        self.loop = host.loops[index]
+        self.host = host
+        self.options = options
+        self.folder = folder
+        self.manifest = manifest
+        self.manifestFile = ManifestFile(
+            path: folder + "/manifest", magic: ShardManifest.magic, disk: host.disk)
+        self.nextGeneration = manifest.nextGeneration
+        self.throttle = CompactionThrottle(bytesPerSecond: options.compactionByteCountPerSecond, time: host.time)
+        self.tokens = ShardSlices(count: shardCount).tokens(of: index)
+        self.cache = BlockCache(byteLimit: options.blockCacheByteCount / shardCount)
+        self.limitByteCount = max(1 << 20, options.memtableByteCount / shardCount)
+        self.flushByteCount = Int(Double(limitByteCount) * min(max(options.flushThreshold, 0.01), 1))
+    }
+
+    /// The shard's part of the commit log.
+    public var log: CommitLogShard {
+        guard let attachedLog else { preconditionFailure("a shard has its log once the engine is open") }
+        return attachedLog
+    }
+
+    /// Where the log is; its start while there is none.
+    var lastLogged: LogPosition { attachedLog?.lastPosition ?? .start }
+
+    func attach(_ log: CommitLogShard) {
+        attachedLog = log
+    }
+
+    /// Tells the log what it need not keep.
+    func logFlushed(_ table: UUID, upTo position: LogPosition) {
+        attachedLog?.markFlushed(table, upTo: position)
+    }
+
+    /// The store of a table; nil when the engine does not have it.
+    public func table(_ id: UUID) -> TableStore? { tables[id] }
+
+    /// Ids of all tables, ascending.
+    var tableIDs: [UUID] {
+        tables.keys.sorted { ($0.high, $0.low) < ($1.high, $1.low) }
+    }
+
+    // MARK: Writes
+
+    /// Logs a mutation and applies it: from then on reads see it. It may be acknowledged once `log.acknowledgeable` has
+    /// reached the returned position.
+    ///
+    /// Hot: once per write.
+    ///
+    /// - Throws: `.overloaded` while memory for unflushed writes is used up, `.tooLarge`, `.decoding`, or what the log
+    ///   throws; the mutation was then not applied.
+    public func apply(_ mutation: RawSpan, to table: TableStore) throws(StorageError) -> LogPosition {
+        if activeByteCount &+ frozenByteCount >= limitByteCount { try relieve() }
+        if isClosed { throw .closed }
+        let memtable: Memtable = table.memtable ?? table.makeMemtable()
+        let before: Int = memtable.byteCount
+        let position: LogPosition = table.isLogged ? try log.append(mutation) : .start
+        try memtable.apply(mutation, at: position)
+        table.writeCount &+= 1
+        let grown: Int = memtable.byteCount &- before
+        if grown != 0 { memoryGrew(by: grown) }
+        return position
+    }
+
+    /// Frees memory for a write that finds none.
+    private func relieve() throws(StorageError) {
+        flushLargest()
+        throw .overloaded
+    }
+
+    private func memoryGrew(by byteCount: Int) {
+        activeByteCount &+= byteCount
+        if activeByteCount > flushByteCount { flushLargest() }
+    }
+
+    func memtableFroze(_ byteCount: Int) {
+        activeByteCount -= byteCount
+        frozenByteCount += byteCount
+    }
+
+    func memtableVanished(frozenByteCount byteCount: Int) {
+        frozenByteCount -= byteCount
+    }
+
+    /// Counts a memtable that was filled without `apply`: at the start, from the log.
+    func memtableReplayed(_ byteCount: Int) {
+        activeByteCount += byteCount
+    }
+
+    /// Whether the log's replay should pause to flush.
+    var isReplayFull: Bool { activeByteCount > flushByteCount }
+
+    /// Sends the table with the most memory to the disk.
+    func flushLargest() {
+        var largest: TableStore?
+        var most = 0
+        for id in tableIDs {
+            guard let table = tables[id], let memtable = table.memtable, memtable.byteCount > most else { continue }
+            most = memtable.byteCount
+            largest = table
+        }
+        if let largest { requestFlush(largest) }
+    }
+
+    // MARK: Tables
+
+    /// Takes in a table; the engine has checked that it is not there.
+    func addTable(_ table: TableStore) {
+        tables[table.id] = table
+    }
+
+    func removeTable(_ id: UUID) {
+        tables[id] = nil
+    }
+
+    /// Ends the writing. Background work ends at its next look.
+    func markClosed() {
+        isClosed = true
+    }
+
+    // MARK: Manifest
+
+    /// Changes the manifest, durably. When it throws, the shard goes on with the old one, and the disk has either.
+    func editManifest(_ edit: (inout ShardManifest) -> Void) async throws(StorageError) {
+        await manifestGate.enter()
+        defer { manifestGate.leave() }
+        var next: ShardManifest = manifest
+        edit(&next)
+        next.nextGeneration = nextGeneration
+        if next == manifest { return }
+        try await manifestFile.write(next.encoded())
+        manifest = next
+        hasManifest = true
+    }
+
+    /// Makes the manifest before the first file of the shard, so that files without one are a sign of damage.
+    func ensureManifest() async throws(StorageError) {
+        if hasManifest { return }
+        await manifestGate.enter()
+        defer { manifestGate.leave() }
+        if hasManifest { return }
+        try await manifestFile.write(manifest.encoded())
+        hasManifest = true
+    }
+
+    /// The generation of the next file.
+    func takeGeneration() -> UInt64 {
+        nextGeneration += 1
+        return nextGeneration - 1
+    }
+}
+
+extension TableStore {
+    func makeMemtable() -> Memtable {
+        let made = Memtable(table: id)
+        memtable = made
+        let period = Int64(definition.options.memtableFlushPeriodMilliseconds)
+        if period > 0 {
+            _ = shard.loop.schedule(after: .milliseconds(period)) { [weak self, weak made] in
+                guard let self, let made, self.memtable === made else { return }
+                self.shard.requestFlush(self)
+            }
+        }
+        return made
+    }
+}

@@ -1,0 +1,37 @@
+/// What a table holds on one shard, or added up over shards: numbers for operators and planners.
+public struct TableStatistics: Sendable, Hashable {
+    public var memtableByteCount: Int = 0
+    public var memtablePartitionCount: Int = 0
+    public var sstableCount: Int = 0
+    /// Bytes of the SSTables' files. A file that shards share after their number changed counts for each.
+    public var diskByteCount: Int = 0
+    /// How many partitions there may be; one that is in several places counts several times.
+    public var estimatedPartitionCount: Int = 0
+    public var rowCount: Int = 0
+    public var tombstoneCount: Int = 0
+    public var writeCount: Int = 0
+    public var readCount: Int = 0
+    public var flushCount: Int = 0
+    public var compactionCount: Int = 0
+    public var isFlushPending: Bool = false
+    public var isCompacting: Bool = false
+
+    public init() {}
+
+    /// Adds what another shard has.
+    public mutating func add(_ other: TableStatistics) {
+        memtableByteCount += other.memtableByteCount
+        memtablePartitionCount += other.memtablePartitionCount
+        sstableCount += other.sstableCount
+        diskByteCount += other.diskByteCount
+        estimatedPartitionCount += other.estimatedPartitionCount
+        rowCount += other.rowCount
+        tombstoneCount += other.tombstoneCount
+        writeCount += other.writeCount
+        readCount += other.readCount
+        flushCount += other.flushCount
+        compactionCount += other.compactionCount
+        isFlushPending = isFlushPending || other.isFlushPending
+        isCompacting = isCompacting || other.isCompacting
+    }
+}

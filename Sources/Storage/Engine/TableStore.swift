@@ -1,0 +1,143 @@
+public import DataModel
+public import Primitives
+
+/// One table on one shard: the memtable that takes its writes, those that are being flushed, and its SSTables.
+///
+/// `Sendable` is unchecked because every use is on the loop of its shard: requests come through `ShardStore`, which
+/// others reach only by running on that loop.
+public final class TableStore: @unchecked Sendable {
+    public internal(set) var definition: TableDefinition
+    /// Whether writes go into the commit log (`durable_writes` of the keyspace).
+    public internal(set) var isLogged: Bool
+    /// Whether the table is not in the schema that the engine was given: its data is kept, nobody asks for it.
+    public internal(set) var isOrphan: Bool
+
+    /// What takes the writes; made by the first one.
+    var memtable: Memtable?
+    /// Being written to files, oldest first.
+    var frozen: [FrozenMemtable] = []
+    /// Newest data first: descending by the greatest timestamp.
+    private(set) var sstables: [LiveSSTable] = []
+    unowned let shard: ShardStore
+
+    /// Whether every regular column has one cell a row, and none counts.
+    private(set) var isMultiCellFree: Bool = false
+    /// Ids of the regular columns of one cell, ascending; reads of these alone may stop early.
+    private(set) var simpleColumns: [UInt16] = []
+
+    var writeCount = 0
+    var readCount = 0
+    var flushCount = 0
+    var compactionCount = 0
+    /// The compaction that runs now.
+    var compaction: ActiveCompaction?
+    /// Compactions start only while this is 0.
+    var compactionBarrierCount = 0
+
+    init(_ definition: TableDefinition, isLogged: Bool, isOrphan: Bool = false, shard: ShardStore) {
+        self.definition = definition
+        self.isLogged = isLogged
+        self.isOrphan = isOrphan
+        self.shard = shard
+        noteColumns()
+    }
+
+    public var id: UUID { definition.id }
+
+    /// Takes another definition of the same table.
+    func replaceDefinition(_ definition: TableDefinition) {
+        self.definition = definition
+        noteColumns()
+    }
+
+    private func noteColumns() {
+        simpleColumns = definition.regulars.filter { !$0.type.isMultiCell && $0.type != .counter }.map(\.id).sorted()
+        isMultiCellFree = simpleColumns.count == definition.regulars.count
+    }
+
+    /// Takes files in and lets others go, in one step as readers see it.
+    func replaceSSTables(removing removed: [UInt64], adding added: [LiveSSTable]) {
+        sstables.removeAll { removed.contains($0.generation) }
+        sstables += added
+        sstables.sort { left, right in
+            left.maximumTimestamp != right.maximumTimestamp
+                ? left.maximumTimestamp > right.maximumTimestamp : left.generation > right.generation
+        }
+    }
+
+    // MARK: Reads
+
+    /// Starts a read that merges everything the table has.
+    package func cursor(_ command: ReadCommand) -> ReadCursor {
+        readCount &+= 1
+        var sources: [any SourceCursor] = []
+        if let memtable { sources.append(memtable.makeCursor(command)) }
+        for memtable in frozen { sources.append(memtable.memtable.makeCursor(command)) }
+        let wanted: [LiveSSTable] = sstables.filter { $0.canHold(command) }
+        guard wanted.count > 1, let columns = earlyStopColumns(command) else {
+            for sstable in wanted { sources.append(sstable.table.makeCursor(command, cache: shard.cache)) }
+            return ReadCursor(sources: sources, isReversed: command.isReversed)
+        }
+        let cache: BlockCache = shard.cache
+        let stages: [StagedSources.Stage] = wanted.map { sstable in
+            StagedSources.Stage(maximumTimestamp: sstable.maximumTimestamp) {
+                sstable.table.makeCursor(command, cache: cache)
+            }
+        }
+        return ReadCursor(
+            sources: sources, isReversed: command.isReversed, later: StagedSources(stages, columns: columns))
+    }
+
+    /// The columns that decide a single-row read; nil when all files have to be read.
+    private func earlyStopColumns(_ command: ReadCommand) -> [UInt16]? {
+        guard command.isSingleRow, canStopEarly(command.columns) else { return nil }
+        if command.columns == nil, !definition.statics.isEmpty { return nil }
+        return command.columns ?? simpleColumns
+    }
+
+    // MARK: Numbers
+
+    public var statistics: TableStatistics {
+        var result = TableStatistics()
+        for memtable in frozen.map(\.memtable) + (memtable.map { [$0] } ?? []) {
+            result.memtableByteCount += memtable.byteCount
+            result.memtablePartitionCount += memtable.statistics.partitionCount
+            result.rowCount += memtable.statistics.rowCount
+        }
+        for sstable in sstables {
+            let numbers: SSTableStatistics = sstable.table.statistics
+            result.diskByteCount += sstable.byteCount
+            result.estimatedPartitionCount += Int(clamping: numbers.partitionCount)
+            result.rowCount += Int(clamping: numbers.rowCount)
+            result.tombstoneCount += Int(clamping: numbers.tombstoneCount)
+        }
+        result.estimatedPartitionCount += result.memtablePartitionCount
+        result.sstableCount = sstables.count
+        result.writeCount = writeCount
+        result.readCount = readCount
+        result.flushCount = flushCount
+        result.compactionCount = compactionCount
+        result.isFlushPending = !frozen.isEmpty
+        result.isCompacting = compaction != nil
+        return result
+    }
+}
+
+/// A memtable that takes no writes any more, on its way into a file.
+final class FrozenMemtable {
+    let memtable: Memtable
+    /// All log records of the table up to here are in this memtable or in earlier ones.
+    let flushed: LogPosition
+    /// Bytes it had when it was frozen, as the shard's budget counts them.
+    let byteCount: Int
+    /// What it was written to, while only the manifest does not say so yet.
+    var file: LiveSSTable?
+    /// Told the outcome of the next attempt.
+    var waiting: [UnsafeContinuation<StorageError?, Never>] = []
+
+    init(_ memtable: Memtable, flushed: LogPosition) {
+        self.memtable = memtable
+        self.flushed = flushed
+        self.byteCount = memtable.byteCount
+    }
+}

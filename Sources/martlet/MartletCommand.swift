@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// The one executable: a node, and what people use with it.
+@main
+struct MartletCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "A leaderless wide-column store that speaks the CQL native protocol.",
+        subcommands: [NodeCommand.self, ShellCommand.self, BenchCommand.self])
+}
