@@ -41,6 +41,8 @@ public final class PreparedStatement: Sendable {
     /// The names that the markers go by when values are given by name.
     package let markerNames: [String]
     package let result: ResultMetadata
+    /// The identifier of the result's columns; nil for statements that return none.
+    package let resultID: StatementID?
     /// The schema it was checked against.
     package let epoch: UInt64
     /// What the hot path needs; nil for statements that are not simple enough.
@@ -60,19 +62,23 @@ public final class PreparedStatement: Sendable {
         self.epoch = epoch
         var fastWrite: FastWrite?
         var fastRead: FastRead?
+        let result: ResultMetadata
         switch plan {
         case .select(let select):
-            self.result = select.metadata
+            result = select.metadata
             self.table = select.table
             fastRead = select.fast
         case .modification(let modification):
-            self.result = .empty
+            result = .empty
             self.table = modification.table
             fastWrite = modification.fast
         default:
-            self.result = .empty
+            result = .empty
             self.table = nil
         }
+        self.result = result
+        let resultID: [UInt8] = result.id
+        self.resultID = result.columns.isEmpty ? nil : StatementID(resultID.span.bytes)
         self.fastWrite = fastWrite
         self.fastRead = fastRead
     }

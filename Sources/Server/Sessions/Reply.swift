@@ -38,8 +38,7 @@ extension PreparedStatement {
     ///
     /// Hot: once per EXECUTE of v5.
     func isResult(_ id: RawSpan) -> Bool {
-        if result.columns.isEmpty { return true }
-        guard id.byteCount == result.id.count else { return false }
-        return id.withUnsafeBytes { given in result.id.withUnsafeBytes { own in given.elementsEqual(own) } }
+        guard let own = resultID else { return true }
+        return StatementID(id) == own
     }
 }

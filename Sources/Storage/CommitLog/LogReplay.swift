@@ -21,7 +21,7 @@ package struct LogReplay: ~Copyable {
         package internal(set) var records: [Record]
 
         /// Hands over each mutation.
-        package func forEach<Failure: Error>(
+        package func visit<Failure: Error>(
             _ body: (LogPosition, RawSpan) throws(Failure) -> Void
         ) throws(Failure) {
             for record in records {
@@ -94,7 +94,7 @@ package struct LogReplay: ~Copyable {
         each: (Int, LogPosition, RawSpan) throws(StorageError) -> Void
     ) async throws(StorageError) -> Outcome {
         try await run(options, host: host) { (batch: Batch) async throws(StorageError) in
-            try batch.forEach { (position, mutation) throws(StorageError) in
+            try batch.visit { (position, mutation) throws(StorageError) in
                 try each(batch.shard, position, mutation)
             }
         }

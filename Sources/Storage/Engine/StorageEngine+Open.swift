@@ -66,7 +66,7 @@ extension StorageEngine {
         let logOptions: CommitLogOptions = options.commitLog
         let outcome: LogReplay.Outcome = try await LogReplay.run(logOptions, host: host) {
             (batch: LogReplay.Batch) async throws(StorageError) in
-            try batch.forEach { (position, mutation) throws(StorageError) in
+            try batch.visit { (position, mutation) throws(StorageError) in
                 try recovery.replay(writer: batch.shard, position: position, mutation)
             }
             if recovery.isFull { try await recovery.flush() }
