@@ -1,3 +1,5 @@
+import DataModel
+
 /// How names are written so that they read back as themselves.
 package enum Identifier {
     /// The name as a statement spells it: in double quotes unless it is a lower-case word that is not reserved.
@@ -7,7 +9,7 @@ package enum Identifier {
 
     /// The name in double quotes, with the quotes inside it doubled.
     package static func quoted(_ name: String) -> String {
-        quoted(name, by: "\"")
+        CQLIdentifier.quoted(name)
     }
 
     /// The text as a string literal: in single quotes, with the quotes inside it doubled.

@@ -97,10 +97,10 @@ public enum CQLIdentifier {
     /// The words that CQL never takes for a name unless they are quoted.
     public static let reservedWords: Set<String> = [
         "add", "allow", "alter", "and", "apply", "asc", "authorize", "batch", "begin", "by", "columnfamily",
-        "create", "default", "delete", "desc", "describe", "drop", "entries", "execute", "from", "full", "grant",
-        "if", "in", "index", "infinity", "insert", "into", "is", "keyspace", "limit", "materialized", "mbean",
-        "mbeans", "modify", "nan", "norecursive", "not", "null", "of", "on", "or", "order", "primary", "rename",
-        "replace", "revoke", "schema", "select", "set", "table", "to", "token", "truncate", "unlogged", "unset",
+        "create", "delete", "desc", "describe", "drop", "entries", "execute", "from", "full", "grant",
+        "if", "in", "index", "infinity", "insert", "into", "is", "keyspace", "limit", "materialized",
+        "modify", "nan", "norecursive", "not", "null", "of", "on", "or", "order", "primary", "rename",
+        "revoke", "schema", "select", "set", "table", "to", "token", "truncate", "unlogged",
         "update", "use", "using", "view", "where", "with",
     ]
 }

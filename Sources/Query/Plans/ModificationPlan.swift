@@ -138,6 +138,16 @@ public enum FastSource: Sendable {
 public struct FastValue: Sendable {
     public let source: FastSource
     public let column: CompiledColumn
+
+    /// The values of key columns; nil unless each is restricted to one that is bound or constant.
+    static func keys(_ restrictions: [KeyRestriction], _ columns: [CompiledColumn]) -> [FastValue]? {
+        var values: [FastValue] = []
+        for (restriction, column) in zip(restrictions, columns) {
+            guard case .equal(let expression) = restriction, let source = FastSource(expression) else { return nil }
+            values.append(FastValue(source: source, column: column))
+        }
+        return values
+    }
 }
 
 /// A write of one row by its full key, of simple columns only, with values that are bound or constant: what nearly every
@@ -160,16 +170,8 @@ public struct FastWrite: Sendable {
             restrictions.clusteringTuples == nil, restrictions.clusteringRange == nil,
             restrictions.clustering.count == table.clustering.count
         else { return nil }
-        func sources(_ keys: [KeyRestriction], _ columns: [CompiledColumn]) -> [FastValue]? {
-            var values: [FastValue] = []
-            for (restriction, column) in zip(keys, columns) {
-                guard case .equal(let expression) = restriction, let source = FastSource(expression) else { return nil }
-                values.append(FastValue(source: source, column: column))
-            }
-            return values
-        }
-        guard let partitionKey = sources(restrictions.partitionKey, table.partitionKey),
-            let clustering = sources(restrictions.clustering, table.clustering)
+        guard let partitionKey = FastValue.keys(restrictions.partitionKey, table.partitionKey),
+            let clustering = FastValue.keys(restrictions.clustering, table.clustering)
         else { return nil }
         var cells: [FastValue] = []
         for change in changes {

@@ -110,16 +110,8 @@ public struct FastRead: Sendable {
             restrictions.clusteringRange == nil, restrictions.clustering.count == table.clustering.count,
             restrictions.namesOnePartition
         else { return nil }
-        func sources(_ keys: [KeyRestriction], _ columns: [CompiledColumn]) -> [FastValue]? {
-            var values: [FastValue] = []
-            for (restriction, column) in zip(keys, columns) {
-                guard case .equal(let expression) = restriction, let source = FastSource(expression) else { return nil }
-                values.append(FastValue(source: source, column: column))
-            }
-            return values
-        }
-        guard let partitionKey = sources(restrictions.partitionKey, table.partitionKey),
-            let clustering = sources(restrictions.clustering, table.clustering)
+        guard let partitionKey = FastValue.keys(restrictions.partitionKey, table.partitionKey),
+            let clustering = FastValue.keys(restrictions.clustering, table.clustering)
         else { return nil }
         var fast: [FastOutput] = []
         for column in outputs {

@@ -142,11 +142,11 @@ final class LogSegments: Sendable {
 
     // MARK: Preparing and removing
 
-    /// Makes the first segments ready. Fails when there is no room for the log at all.
+    /// Makes the first segment ready. Fails when there is no room for the log at all. Its spare is made by `maintain`, so
+    /// that nobody waits for it at the start.
     func prepareFirst() async throws(StorageError) {
         try await prepare()
         _ = try segment(after: nil, holds: false)
-        try await prepare()
     }
 
     /// Prepares and removes segments until the log is closed.
