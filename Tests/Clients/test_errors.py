@@ -1,7 +1,7 @@
 """Errors: the code that drivers act on, and words that people can use."""
 
 import pytest
-from cassandra import AlreadyExists, ConsistencyLevel, Unavailable
+from cassandra import AlreadyExists, ConsistencyLevel, InvalidRequest, Unavailable
 from cassandra.query import BatchStatement, BatchType, SimpleStatement
 
 from wire import WireClient, WireError
@@ -114,3 +114,21 @@ def test_an_error_leaves_the_connection_usable(client):
         with pytest.raises(WireError):
             client.query("nonsense")
     client.query("SELECT * FROM tests.e")
+
+
+def test_too_many_combinations_of_in_are_refused(session, new_table):
+    name = new_table("a int, b int, c int, v int, PRIMARY KEY ((a, b), c)")
+    many = ", ".join(str(number) for number in range(1000))
+    with pytest.raises(InvalidRequest, match="combinations"):
+        session.execute(f"SELECT * FROM {name} WHERE a IN ({many}) AND b IN ({many}) AND c = 1")
+
+
+def test_the_ends_of_time_do_not_hurt(session, new_table):
+    name = new_table("k int PRIMARY KEY, t timestamp")
+    for moment in (-(2**63), 2**63 - 1):
+        session.execute(f"INSERT INTO {name} (k, t) VALUES (1, {moment})")
+        session.execute(f"SELECT to_unix_timestamp(t) FROM {name}").one()
+        session.execute(f"SELECT blob_as_int(int_as_blob(k)), CAST(to_date(t) AS text) FROM {name}").one()
+        session.execute(f"SELECT JSON t FROM {name}").one()
+        session.execute(f"SELECT CAST(t AS text), min_timeuuid(t) FROM {name}").one()
+    assert session.execute(f"SELECT k FROM {name}").one()[0] == 1

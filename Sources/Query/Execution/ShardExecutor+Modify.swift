@@ -5,6 +5,12 @@ import Storage
 
 /// What a request changes in one partition: its statements, in order, each with its own values.
 struct PartitionWork: Sendable {
+    /// Which partition: statements of one request that change the same one are carried out together.
+    struct Place: Hashable {
+        let table: ObjectIdentifier
+        let key: [UInt8]
+    }
+
     let table: CompiledTable
     let key: [UInt8]
     var steps: [ModificationExecution]
@@ -24,6 +30,7 @@ extension ShardExecutor {
         let isConditional: Bool = statements.contains { $0.plan.condition.isPresent }
         let timestamp: Int64 = context.timestamp ?? nextTimestamp()
         var works: [PartitionWork] = []
+        var places: [PartitionWork.Place: Int] = [:]
         for statement in statements {
             let plan: ModificationPlan = statement.plan
             try ConsistencyCheck.write(context.consistency, plan.table)
@@ -31,9 +38,11 @@ extension ShardExecutor {
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
             let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
             for key in try plan.restrictions.partitionKeys(plan.table, bindings) {
-                if let place = works.firstIndex(where: { $0.table === plan.table && $0.key == key }) {
-                    works[place].steps.append(step)
+                let place = PartitionWork.Place(table: ObjectIdentifier(plan.table), key: key)
+                if let known = places[place] {
+                    works[known].steps.append(step)
                 } else {
+                    places[place] = works.count
                     works.append(PartitionWork(table: plan.table, key: key, steps: [step]))
                 }
             }

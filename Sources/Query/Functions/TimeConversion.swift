@@ -12,7 +12,8 @@ enum TimeConversion {
     }
 
     static func floorQuotient(_ value: Int64, _ by: Int64) -> Int64 {
-        (value - floorModulo(value, by)) / by
+        // The smallest values of all have no multiple below them: they wrap, as everything out of range does.
+        (value &- floorModulo(value, by)) / by
     }
 
     /// A `date` counts days, with 1970-01-01 in the middle of its range.

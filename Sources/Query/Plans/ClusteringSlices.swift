@@ -15,6 +15,7 @@ extension Restrictions {
             case .equal(let expression): values = [try Restrictions.required(expression, bindings, named: column.name)]
             case .isIn(let membership): values = try membership.values(bindings, named: column.name)
             }
+            try Restrictions.checkCombinations(prefixes.count, values.count)
             var extended: [[UInt8]] = []
             for prefix in prefixes {
                 for value in values { extended.append(try Restrictions.appended(value, column, to: prefix)) }
@@ -77,6 +78,7 @@ extension Restrictions {
                 choices.append(try Restrictions.fields(element, columns.map(\.name)))
             }
         }
+        try Restrictions.checkCombinations(prefixes.count, choices.count)
         var extended: [[UInt8]] = []
         for prefix in prefixes {
             for choice in choices {

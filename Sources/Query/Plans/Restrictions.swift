@@ -123,10 +123,24 @@ extension Restrictions {
             }
         }
         var keys: [[[UInt8]]] = [[]]
-        for values in choices { keys = keys.flatMap { prefix in values.map { prefix + [$0] } } }
+        for values in choices {
+            try Restrictions.checkCombinations(keys.count, values.count)
+            keys = keys.flatMap { prefix in values.map { prefix + [$0] } }
+        }
         var encoded: [[UInt8]] = []
         for key in keys { encoded.append(try Restrictions.partitionKey(key, table)) }
         return encoded
+    }
+
+    /// Combinations of IN values that one statement may have.
+    static let combinationLimit = 100_000
+
+    static func checkCombinations(_ prefixes: Int, _ values: Int) throws(CQLError) {
+        guard prefixes * values <= combinationLimit else {
+            throw .invalid(
+                message: "The IN restrictions have \(prefixes * values) combinations of values; at most "
+                    + "\(combinationLimit) are allowed")
+        }
     }
 
     /// Joins the columns of a partition key.
