@@ -121,6 +121,10 @@ def test_too_many_combinations_of_in_are_refused(session, new_table):
     many = ", ".join(str(number) for number in range(1000))
     with pytest.raises(InvalidRequest, match="combinations"):
         session.execute(f"SELECT * FROM {name} WHERE a IN ({many}) AND b IN ({many}) AND c = 1")
+    with pytest.raises(InvalidRequest, match="combinations"):
+        session.execute(f"UPDATE {name} SET v = 1 WHERE a IN ({many}) AND b = 1 AND c IN ({many})")
+    session.execute(f"UPDATE {name} SET v = 1 WHERE a IN (1, 2) AND b = 1 AND c IN (3, 4)")
+    assert session.execute(f"SELECT count(*) FROM {name}").one()[0] == 4
 
 
 def test_the_ends_of_time_do_not_hurt(session, new_table):

@@ -37,7 +37,12 @@ extension ShardExecutor {
             let bindings = self.bindings(statement.values, context)
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
             let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
-            for key in try plan.restrictions.partitionKeys(plan.table, bindings) {
+            let keys: [[UInt8]] = try plan.restrictions.partitionKeys(plan.table, bindings)
+            if keys.count > 1 {
+                // Every partition gets every row, so both limits together would still let one statement run for hours.
+                try Restrictions.checkCombinations(keys.count, try step.clusteringKeys().count)
+            }
+            for key in keys {
                 let place = PartitionWork.Place(table: ObjectIdentifier(plan.table), key: key)
                 if let known = places[place] {
                     works[known].steps.append(step)
