@@ -86,6 +86,10 @@ let testTargets: [Target] = [
     tests("DataModelTests", imports: ["DataModel", "Primitives"]),
     tests("CQLTests", imports: ["CQL", "DataModel", "Primitives"]),
     tests("StorageTests", imports: ["Storage", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+    tests("ClusterTests", imports: ["Cluster", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+    tests(
+        "CoordinationTests",
+        imports: ["Coordination", "Cluster", "Storage", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
     tests(
         "QueryTests",
         imports: ["Query", "CQL", "Cluster", "Storage", "SimulatedHost", "Environment", "DataModel", "Primitives"]),

@@ -10,7 +10,7 @@ import Storage
 ///
 /// When the client hears of success, every shard plans against the new schema and a restart will find it.
 package actor SchemaChanges {
-    private let log: MetadataLog
+    private let log: SchemaFile
     private let host: Host
     private let dataCenters: [String: Int]
     private var schema: Schema
@@ -22,7 +22,7 @@ package actor SchemaChanges {
     private var tellClients: @Sendable (SchemaChange) -> Void = { _ in }
     private let identifiers: TimeUUIDSource
 
-    package init(log: MetadataLog, host: Host, catalog: Catalog, localDatacenter: String) {
+    package init(log: SchemaFile, host: Host, catalog: Catalog, localDatacenter: String) {
         self.log = log
         self.host = host
         self.schema = catalog.schema

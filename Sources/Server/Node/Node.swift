@@ -42,7 +42,7 @@ package final class Node: Sendable {
             rack: configuration.text("rack"), tokenCount: configuration.integer("num_tokens"))
         let local = try await LocalNodeFile(disk: host.disk, directory: folder + "/metadata")
             .start(settings, time: host.time, entropy: host.entropy)
-        let log = MetadataLog(disk: host.disk, directory: folder + "/metadata")
+        let log = SchemaFile(disk: host.disk, directory: folder + "/metadata")
         let schema = SystemTables.installed(in: try await log.load() ?? Schema())
         let engine = try await openStorage(configuration, schema, host)
         let catalog = Catalog(schema, localDatacenter: local.dataCenter)

@@ -69,7 +69,7 @@ import Testing
 
     @Test func theSchemaSurvivesAndItsPredecessorIsKept() async throws {
         let disk = MemoryDisk()
-        let log = MetadataLog(disk: disk, directory: "data")
+        let log = SchemaFile(disk: disk, directory: "data")
         let nothing = try await log.load()
         #expect(nothing == nil)
         var schema = Schema()
@@ -79,7 +79,7 @@ import Testing
         schema.epoch = 2
         schema.keyspaces["ks"] = KeyspaceDefinition(name: "ks", replication: ["class": "x"])
         try await log.save(schema)
-        let loaded = try await MetadataLog(disk: disk, directory: "data").load()
+        let loaded = try await SchemaFile(disk: disk, directory: "data").load()
         #expect(loaded == schema)
         #expect(disk.bytes("data/schema.previous") == firstBytes)
         #expect(disk.bytes("data/schema.new") == nil)
@@ -87,7 +87,7 @@ import Testing
 
     @Test func damageIsNamedAndNeverTakenForAbsence() async throws {
         let disk = MemoryDisk()
-        let log = MetadataLog(disk: disk, directory: "data")
+        let log = SchemaFile(disk: disk, directory: "data")
         try await log.save(Schema())
         let whole = try #require(disk.bytes("data/schema"))
         for index in whole.indices {

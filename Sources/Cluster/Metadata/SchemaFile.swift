@@ -6,7 +6,7 @@ internal import Primitives
 ///
 /// Owned by whoever applies changes of the schema. One change is saved at a time; the caller keeps the order, since
 /// only it knows which schema follows which.
-package actor MetadataLog {
+package actor SchemaFile {
     private static let fileName = "schema"
     /// `MLSC`.
     private static let magic: UInt32 = 0x4D4C_5343
@@ -17,7 +17,7 @@ package actor MetadataLog {
     /// - Parameter directory: where the file is kept; made when it does not exist.
     package init(disk: any Disk, directory: String) {
         self.record = DurableRecord(
-            disk: disk, directory: directory, name: MetadataLog.fileName, magic: MetadataLog.magic)
+            disk: disk, directory: directory, name: SchemaFile.fileName, magic: SchemaFile.magic)
     }
 
     /// The schema that was saved last; nil on the first start.

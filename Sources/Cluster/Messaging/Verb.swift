@@ -1,0 +1,49 @@
+/// What a message between nodes is about.
+///
+/// The raw value is on the wire: a number is never used again for something else.
+public enum Verb: UInt8, Sendable, CaseIterable {
+    // Liveness.
+    case ping = 1
+    case gossipSyn = 2
+    case gossipAck = 3
+    case hello = 4
+    case goodbye = 5
+
+    // Agreement on the cluster's metadata.
+    case metadataFetch = 16
+    case metadataPrepare = 17
+    case metadataAccept = 18
+    case metadataCommit = 19
+
+    // Rows.
+    case mutation = 32
+    case readRow = 33
+    case readRange = 34
+    case readRepair = 35
+    case counterMutation = 36
+    case forwardedMutation = 37
+    case truncate = 38
+
+    // Lightweight transactions.
+    case paxosPrepare = 48
+    case paxosPropose = 49
+    case paxosCommit = 50
+
+    // What replicas missed.
+    case hint = 64
+    case batchStore = 65
+    case batchRemove = 66
+
+    // Statements that every node has to carry out.
+    case traceEvents = 80
+}
+
+/// The kinds of streams between two nodes, so that what is large never delays what is urgent.
+public enum Lane: UInt8, Sendable, CaseIterable {
+    /// Gossip, votes, metadata.
+    case control = 0
+    /// Mutations, reads, and what replicas say to them.
+    case data = 1
+    /// Large bodies, hints, scans.
+    case bulk = 2
+}
