@@ -18,7 +18,6 @@ public enum FastOutcome {
 
 /// What the hot paths keep between requests, so that a warm one allocates nothing.
 struct FastScratch {
-    var values: [WireValue] = []
     /// The tables that were used last, with where they are stored on this shard.
     var tables: [ObjectIdentifier: FastTable] = [:]
     var last: FastTable?
@@ -26,6 +25,8 @@ struct FastScratch {
 }
 
 final class FastBuffers {
+    /// Where the bound values of the request are: room for the most that a statement can have.
+    let values = UnsafeMutablePointer<WireValue>.allocate(capacity: 1 << 16)
     var key = ByteWriter(capacity: 256)
     var clustering = ByteWriter(capacity: 256)
     var mutation = ByteWriter(capacity: 1024)
@@ -33,6 +34,14 @@ final class FastBuffers {
 
     /// What one large request needed is not kept.
     static let keptByteCount = 256 << 10
+
+    deinit {
+        values.deallocate()
+    }
+
+    /// Where a bound value is; the index is that of a marker of the statement whose values were located.
+    @inline(__always)
+    func value(_ index: Int) -> WireValue { unsafe values[index & 0xFFFF] }
 }
 
 /// A table on this shard as the hot path sees it.
@@ -75,9 +84,15 @@ extension ShardExecutor {
             throw .invalid(
                 message: "Invalid amount of bind variables: expected \(expected), got \(parameters.valueCount)")
         }
-        fast.values.removeAll(keepingCapacity: true)
+        let values: UnsafeMutablePointer<WireValue> = fast.buffers.values
         var cursor: ValueCursor = parameters.values
-        while let value = cursor.next(in: body) { fast.values.append(value) }
+        var count = 0
+        while count < expected, let value = cursor.next(in: body) {
+            unsafe values[count & 0xFFFF] = value
+            count &+= 1
+        }
+        // The request's decoding has walked them all already.
+        require(count == expected, "every bound value lies in the body of its request")
     }
 
     private func fastTable(_ table: CompiledTable) throws(CQLError) -> FastTable {
@@ -149,7 +164,7 @@ extension ShardExecutor {
         switch value.source {
         case .constant(let bytes): try use(bytes.span.bytes)
         case .marker(let index):
-            let wire: WireValue = fast.values[index]
+            let wire: WireValue = fast.buffers.value(index)
             guard wire.hasBytes else {
                 throw .invalid(
                     message: wire.isNull
@@ -187,7 +202,7 @@ extension ShardExecutor {
         var row = RowWriter(
             marker: write.writesMarker ? times.marker : nil, baseTimestamp: times.timestamp, deletion: .none,
             to: &buffers.mutation)
-        for cell in write.cells { try writeCell(cell, times, body, &row, buffers) }
+        for index in write.cells.indices { try writeCell(write, index, times, body, &row, buffers) }
         row.finish(&buffers.mutation)
         mutation.endBody(start, &buffers.mutation)
         mutation.beginRanges(&buffers.mutation)
@@ -195,30 +210,42 @@ extension ShardExecutor {
         return .written(try store.apply(buffers.mutation.span, to: place.store))
     }
 
+    @inline(__always)
     private func writeCell(
-        _ cell: FastValue, _ times: WriteTimes, _ body: RawSpan, _ row: inout RowWriter, _ buffers: FastBuffers
+        _ write: FastWrite, _ index: Int, _ times: WriteTimes, _ body: RawSpan, _ row: inout RowWriter,
+        _ buffers: FastBuffers
     ) throws(CQLError) {
-        let column: UInt16 = cell.column.definition.id
-        switch cell.source {
-        case .constant(let bytes):
+        let cell: FastCell = write.cells[index]
+        guard cell.source >= 0 else { return writeConstant(write, cell, times, &row, buffers) }
+        let wire: WireValue = buffers.value(Int(cell.source))
+        if wire.hasBytes {
+            let bytes = body.bytes(of: wire)
+            if !ValueValidator.isPlain(bytes, cell.kind) { try check(bytes, write.columns[index]) }
             row.live(
-                column: column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
-                value: bytes.span.bytes, to: &buffers.mutation)
-        case .marker(let index):
-            let wire: WireValue = fast.values[index]
-            if wire.hasBytes {
-                let bytes = body.bytes(of: wire)
-                do throws(InvalidValue) {
-                    try cell.column.validator.check(bytes)
-                } catch { throw .invalid(message: error.description) }
-                row.live(
-                    column: column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
-                    value: bytes, to: &buffers.mutation)
-            } else if wire.isNull {
-                row.tombstone(
-                    column: column, timestamp: times.timestamp, deletedSeconds: times.nowSeconds, to: &buffers.mutation)
-            }
+                column: cell.column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
+                value: bytes, to: &buffers.mutation)
+        } else if wire.isNull {
+            row.tombstone(
+                column: cell.column, timestamp: times.timestamp, deletedSeconds: times.nowSeconds,
+                to: &buffers.mutation)
         }
+    }
+
+    @inline(never)
+    private func writeConstant(
+        _ write: FastWrite, _ cell: FastCell, _ times: WriteTimes, _ row: inout RowWriter, _ buffers: FastBuffers
+    ) {
+        let bytes: [UInt8] = write.constants[-1 - Int(cell.source)]
+        row.live(
+            column: cell.column, timestamp: times.timestamp, ttl: times.timeToLive, expiresSeconds: times.expires,
+            value: bytes.span.bytes, to: &buffers.mutation)
+    }
+
+    @inline(never)
+    private func check(_ bytes: RawSpan, _ column: CompiledColumn) throws(CQLError) {
+        do throws(InvalidValue) {
+            try column.validator.check(bytes)
+        } catch { throw .invalid(message: error.description) }
     }
 
     private func fastTimes(
@@ -231,7 +258,7 @@ extension ShardExecutor {
         var timeToLive = UInt32(clamping: table.definition.options.defaultTimeToLive)
         if let source = write.timeToLive {
             switch source {
-            case .marker(let index) where fast.values[index].isNull: timeToLive = 0
+            case .marker(let index) where fast.buffers.value(index).isNull: timeToLive = 0
             default:
                 if let bytes = try fastBytes(source, body, "ttl") { timeToLive = try WriteTimes.timeToLive(bytes) }
             }
@@ -247,8 +274,8 @@ extension ShardExecutor {
         switch source {
         case .constant(let bytes): return bytes
         case .marker(let index):
-            if fast.values[index].isUnset { return nil }
-            guard let bytes = body.array(of: fast.values[index]) else {
+            if fast.buffers.value(index).isUnset { return nil }
+            guard let bytes = body.array(of: fast.buffers.value(index)) else {
                 throw .invalid(message: "Invalid null value of \(name)")
             }
             return bytes
@@ -310,7 +337,7 @@ extension ShardExecutor {
             output.write(Int32(truncatingIfNeeded: bytes.count))
             output.write(bytes)
         case .marker(let index):
-            let bytes = body.bytes(of: fast.values[index])
+            let bytes = body.bytes(of: fast.buffers.value(index))
             output.write(Int32(truncatingIfNeeded: bytes.byteCount))
             output.write(bytes)
         }

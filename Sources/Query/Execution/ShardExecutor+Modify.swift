@@ -1,5 +1,6 @@
 package import CQL
 import DataModel
+import Environment
 import Primitives
 import Storage
 
@@ -76,13 +77,13 @@ extension ShardExecutor {
             throw CQLError.invalid(message: "table \(work.table.name) does not exist")
         }
         guard work.needsRead else {
-            let position = try apply(work, StoredPartition(), table)
+            let position = try await applyWithPatience(work, StoredPartition(), table)
             return try await waitUntilDurable(position)
         }
         await locks.enter(work.token)
         let position: LogPosition
         do {
-            position = try apply(work, try await stored(work, table), table)
+            position = try await applyWithPatience(work, try await stored(work, table), table)
             locks.leave(work.token)
         } catch {
             locks.leave(work.token)
@@ -95,6 +96,24 @@ extension ShardExecutor {
         var keys: [[UInt8]] = []
         for step in work.steps where step.plan.namesRows { keys += try step.clusteringKeys() }
         return try await readStored(table, work.key, clustering: keys)
+    }
+
+    /// How long a write waits for memory and for the log before its client hears that the node is overloaded.
+    private static var patienceNanoseconds: UInt64 { 2_000_000_000 }
+
+    /// Applies a write, once there is room for it. Meanwhile its bytes count as in flight, so that its connection is
+    /// read no further when there are many.
+    private func applyWithPatience(
+        _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
+    ) async throws -> LogPosition {
+        let deadline: UInt64 = host.time.monotonicNanoseconds &+ ShardExecutor.patienceNanoseconds
+        while true {
+            do {
+                return try apply(work, found, table)
+            } catch StorageError.overloaded where host.time.monotonicNanoseconds < deadline {
+                await store.pauseForRoom()
+            }
+        }
     }
 
     private func apply(
@@ -158,7 +177,7 @@ extension ShardExecutor {
         do {
             let found = try await stored(work, table)
             let decision = try ConditionDecision(work, found, isBatch: isBatch)
-            if decision.isApplied { position = try apply(work, found, table) }
+            if decision.isApplied { position = try await applyWithPatience(work, found, table) }
             rows = decision.rows
             locks.leave(work.token)
         } catch {

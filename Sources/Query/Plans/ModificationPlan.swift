@@ -150,13 +150,26 @@ public struct FastValue: Sendable {
     }
 }
 
+/// One cell of a fast write, without any reference in it: walking the cells of a row retains nothing.
+struct FastCell {
+    let column: UInt16
+    let kind: ValueKind
+    /// The place of the marker, or `-1 - i` for constant number *i*.
+    let source: Int32
+}
+
 /// A write of one row by its full key, of simple columns only, with values that are bound or constant: what nearly every
 /// prepared INSERT and UPDATE is. Its mutation is written straight from the request's bytes.
-public struct FastWrite: Sendable {
+///
+/// A class, so that a request retains one thing and not every array.
+public final class FastWrite: Sendable {
     public let partitionKey: [FastValue]
     public let clustering: [FastValue]
     /// In ascending order of column id.
-    public let cells: [FastValue]
+    let cells: [FastCell]
+    /// The columns of the cells.
+    let columns: [CompiledColumn]
+    let constants: [[UInt8]]
     public let writesMarker: Bool
     public let timestamp: FastSource?
     public let timeToLive: FastSource?
@@ -173,16 +186,29 @@ public struct FastWrite: Sendable {
         guard let partitionKey = FastValue.keys(restrictions.partitionKey, table.partitionKey),
             let clustering = FastValue.keys(restrictions.clustering, table.clustering)
         else { return nil }
-        var cells: [FastValue] = []
+        var cells: [FastCell] = []
+        var constants: [[UInt8]] = []
         for change in changes {
             guard case .assign(let expression) = change.action, !change.column.isMultiCell,
-                let source = FastSource(expression), change.column.definition.id != cells.last?.column.definition.id
+                let source = FastSource(expression), change.column.definition.id != cells.last?.column
             else { return nil }
-            cells.append(FastValue(source: source, column: change.column))
+            let place: Int
+            switch source {
+            case .marker(let index): place = index
+            case .constant(let bytes):
+                constants.append(bytes)
+                place = -constants.count
+            }
+            cells.append(
+                FastCell(
+                    column: change.column.definition.id, kind: change.column.type.kind,
+                    source: Int32(truncatingIfNeeded: place)))
         }
         self.partitionKey = partitionKey
         self.clustering = clustering
         self.cells = cells
+        self.columns = changes.map(\.column)
+        self.constants = constants
         self.writesMarker = kind == .insert
         if let timestamp {
             guard let source = FastSource(timestamp) else { return nil }

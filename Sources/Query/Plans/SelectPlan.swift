@@ -91,7 +91,9 @@ package final class SelectPlan: Sendable {
 }
 
 /// A read of one row by its full key, of columns that are a single cell: what most prepared SELECTs are.
-public struct FastRead: Sendable {
+///
+/// A class, so that a request retains one thing and not every array.
+public final class FastRead: Sendable {
     public let partitionKey: [FastValue]
     public let clustering: [FastValue]
     public let outputs: [FastOutput]

@@ -54,7 +54,7 @@ package enum Settings {
             name: "commitlog_segment_size", kind: .size, standard: "32MiB",
             meaning: "The size of the log's files; half of it is the largest mutation."),
         Setting(
-            name: "commitlog_total_space", kind: .size, standard: "8192MiB",
+            name: "commitlog_total_space", kind: .size, standard: "1024MiB",
             meaning: "The log's size from which on the oldest memtables are flushed."),
         Setting(
             name: "commit_failure_policy", kind: .oneOf(["stop", "ignore"]), standard: "stop",

@@ -244,6 +244,10 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         do {
             outcome = try executor.executeFast(
                 statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, into: &output)
+        } catch StorageError.overloaded where !startup.throwsOnOverload {
+            // The general way waits for room.
+            frames.abandon(in: &output)
+            return runCold(header, [UInt8](body))
         } catch {
             frames.abandon(in: &output)
             throw error

@@ -26,7 +26,7 @@ public struct CommitLogOptions: Sendable {
 
     public init(
         directory: String, sync: StorageOptions.Sync = .batch, segmentByteCount: Int = 32 << 20,
-        totalByteCount: Int = 8 << 30, failurePolicy: FailurePolicy = .stop
+        totalByteCount: Int = 1 << 30, failurePolicy: FailurePolicy = .stop
     ) {
         self.directory = directory
         self.sync = sync

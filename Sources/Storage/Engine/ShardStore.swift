@@ -53,6 +53,8 @@ public final class ShardStore: @unchecked Sendable {
     let throttle: CompactionThrottle
     var compactionQueue: [TableStore] = []
     var isCompacting = false
+    /// Writes that found no room.
+    private var roomSeekers: [UnsafeContinuation<Void, Never>] = []
     /// Work that runs in the background and that `close` waits for.
     var flusher: (any BackgroundWork)?
     var compactor: (any BackgroundWork)?
@@ -131,6 +133,24 @@ public final class ShardStore: @unchecked Sendable {
     private func relieve() throws(StorageError) {
         flushLargest()
         throw .overloaded
+    }
+
+    /// Returns when it is worth trying again what was refused with `.overloaded`.
+    ///
+    /// All that wait are called together, in the order in which they came. They look for themselves, because room
+    /// appears in many places: a flush that ended, a log that caught up, a disk that was full.
+    public func pauseForRoom() async {
+        await withUnsafeContinuation { (seeker: UnsafeContinuation<Void, Never>) in
+            roomSeekers.append(seeker)
+            guard roomSeekers.count == 1 else { return }
+            _ = loop.schedule(after: .milliseconds(2)) { self.callRoomSeekers() }
+        }
+    }
+
+    private func callRoomSeekers() {
+        let called: [UnsafeContinuation<Void, Never>] = roomSeekers
+        roomSeekers = []
+        for seeker in called { seeker.resume() }
     }
 
     private func memoryGrew(by byteCount: Int) {

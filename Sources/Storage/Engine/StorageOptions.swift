@@ -19,7 +19,7 @@ public struct StorageOptions: Sendable, Hashable {
     public var segmentByteCount: Int = 32 << 20
     /// When the log's segments take more than this, the oldest unflushed tables are flushed
     /// (`commitlog_total_space`).
-    public var logSpaceByteCount: Int = 8 << 30
+    public var logSpaceByteCount: Int = 1 << 30
     /// Memory of unflushed writes, over all shards (`memtable_heap_space`).
     public var memtableByteCount: Int = 256 << 20
     /// The share of the memtable memory at which the largest memtable is flushed (`memtable_cleanup_threshold`).

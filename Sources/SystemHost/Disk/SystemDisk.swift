@@ -108,7 +108,7 @@ final class SystemDisk: Disk {
     func openLog(_ path: String, byteCount: Int, access: LogAccess) async throws(DiskError) -> any LogFile {
         let threads: BlockingThreads = self.threads
         return try await threads.run { () throws(DiskError) -> any LogFile in
-            let descriptor: Descriptor = try prepareLog(path, byteCount: byteCount)
+            let descriptor: Descriptor = try prepareLog(path, byteCount: byteCount, access: access)
             switch access {
             case .stored:
                 return try StoredLogFile(path: path, descriptor: descriptor, byteCount: byteCount, threads: threads)
@@ -154,7 +154,7 @@ private func kindOfEntry(_ path: String) throws(DiskError) -> DiskEntryKind? {
 }
 
 /// Opens a log file and makes it `byteCount` bytes long, with room on the disk for all of them.
-private func prepareLog(_ path: String, byteCount: Int) throws(DiskError) -> Descriptor {
+private func prepareLog(_ path: String, byteCount: Int, access: LogAccess) throws(DiskError) -> Descriptor {
     guard byteCount > 0 else { throw .system(EINVAL, path) }
     var isNew = true
     var number: Int32 = retrying { Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
@@ -165,7 +165,7 @@ private func prepareLog(_ path: String, byteCount: Int) throws(DiskError) -> Des
     if number < 0 { throw .last(path) }
     let descriptor = Descriptor(number: number)
     do throws(DiskError) {
-        try resizeLog(number, to: byteCount, path: path)
+        try resizeLog(number, to: byteCount, access: access, path: path)
     } catch {
         // Half a file would keep the room that somebody now needs.
         if isNew { unlink(path) }
@@ -174,29 +174,35 @@ private func prepareLog(_ path: String, byteCount: Int) throws(DiskError) -> Des
     return descriptor
 }
 
-private func resizeLog(_ descriptor: Int32, to byteCount: Int, path: String) throws(DiskError) {
+private func resizeLog(
+    _ descriptor: Int32, to byteCount: Int, access: LogAccess, path: String
+) throws(DiskError) {
     let size: Int = try sizeOfFile(descriptor, path: path)
     if size == byteCount { return }
     if size > byteCount {
         if retrying({ ftruncate(descriptor, off_t(byteCount)) }) != 0 { throw .last(path) }
     } else {
-        // Reserving first fails early on a full disk. File systems that cannot are served by the zeros below.
+        // Reserving first fails early on a full disk. File systems that cannot are served by zeros.
         let status: Int32 = martlet_reserve(descriptor, off_t(size), off_t(byteCount - size))
         if status == -ENOSPC || status == -EDQUOT { throw .system(-status, path) }
-        // Written zeros, not only reserved room: a later write then changes no metadata, so its sync is cheap.
-        let zeros = [UInt8](repeating: 0, count: min(1 << 20, byteCount - size))
-        var offset: Int = size
-        while offset < byteCount {
-            let count: Int = min(zeros.count, byteCount - offset)
-            let result: Result<Void, DiskError> = zeros.withUnsafeBytes { buffer in
-                Result { () throws(DiskError) in
-                    try writeFully(
-                        descriptor, UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset, path: path)
-                }
-            }
-            try result.get()
-            offset += count
-        }
+        // A durable write into room that was only reserved changes metadata too, which makes its sync dear. Syncs of
+        // stored bytes are rare: there the zeros would only be written twice.
+        if access == .durable || status < 0 { try writeZeros(descriptor, size..<byteCount, path: path) }
     }
     if retrying({ fdatasync(descriptor) }) != 0 { throw .last(path) }
+}
+
+private func writeZeros(_ descriptor: Int32, _ range: Range<Int>, path: String) throws(DiskError) {
+    let zeros = [UInt8](repeating: 0, count: min(1 << 20, range.count))
+    var offset: Int = range.lowerBound
+    while offset < range.upperBound {
+        let count: Int = min(zeros.count, range.upperBound - offset)
+        let result: Result<Void, DiskError> = zeros.withUnsafeBytes { buffer in
+            Result { () throws(DiskError) in
+                try writeFully(descriptor, UnsafeRawBufferPointer(rebasing: buffer[..<count]), at: offset, path: path)
+            }
+        }
+        try result.get()
+        offset += count
+    }
 }

@@ -27,6 +27,7 @@ extension RawSpan {
     /// Borrows the bytes of a value of this body; nothing for null and unset, or when the value is not of this body.
     @_lifetime(copy self)
     @inlinable
+    @inline(__always)
     public func bytes(of value: WireValue) -> RawSpan {
         guard value.byteCount > 0, value.offset >= 0, value.offset &+ value.byteCount <= byteCount else {
             return extracting(0..<0)
