@@ -1,37 +1,46 @@
 package import DataModel
 
-/// How many replicas a keyspace has, and how many a consistency level needs of them (SURFACE 4.1).
+/// How many replicas a keyspace is to have, and how many answers a consistency level needs of them (SURFACE 4.1).
+///
+/// The numbers are those of the replication options, whatever nodes there are: three replicas of which one node exists
+/// still make a quorum of two.
 package struct ReplicaCounts: Sendable, Hashable {
-    /// Over all datacenters.
-    package let total: Int
-    /// In the datacenter of this node; all of them for strategies that know no datacenters.
-    package let local: Int
-    private let knowsDatacenters: Bool
-    /// Replicas of each datacenter, the local one included.
-    private let byDatacenter: [String: Int]
-    private let localDatacenter: String
+    package struct Datacenter: Sendable, Hashable {
+        package let name: String
+        package let factor: Int
+    }
 
-    /// - Parameter nodeCount: how many nodes there are to be replicas.
+    /// Whether replicas are counted by data centre. Where they are not, all of them are local.
+    package let knowsDatacenters: Bool
+    /// With replicas, ascending by name.
+    package let datacenters: [Datacenter]
+    /// Over all data centres; nil when every node is one.
+    private let factor: Int?
+    package let localFactor: Int
+
     package init(replication: [String: String], localDatacenter: String) {
-        self.localDatacenter = localDatacenter
         let strategy: Substring = (replication["class"] ?? "").split(separator: ".").last ?? ""
         switch strategy {
         case "NetworkTopologyStrategy":
-            var counts: [String: Int] = [:]
-            for (name, factor) in replication where name != "class" { counts[name] = ReplicaCounts.factor(factor) }
-            self.byDatacenter = counts
-            self.total = counts.values.reduce(0, +)
-            self.local = counts[localDatacenter] ?? 0
+            let counted: [Datacenter] = replication.compactMap { name, factor in
+                let factor: Int = ReplicaCounts.factor(factor)
+                return name == "class" || factor == 0 ? nil : Datacenter(name: name, factor: factor)
+            }
+            self.datacenters = counted.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
+            self.factor = counted.reduce(0) { $0 + $1.factor }
+            self.localFactor = counted.first { $0.name == localDatacenter }?.factor ?? 0
             self.knowsDatacenters = true
         case "SimpleStrategy":
-            self.total = ReplicaCounts.factor(replication["replication_factor"] ?? "1")
-            self.local = total
-            self.byDatacenter = [:]
+            let factor: Int = ReplicaCounts.factor(replication["replication_factor"] ?? "1")
+            self.factor = factor
+            self.localFactor = factor
+            self.datacenters = []
             self.knowsDatacenters = false
         default:
-            self.total = 1
-            self.local = 1
-            self.byDatacenter = [:]
+            let factor: Int? = strategy == "EverywhereStrategy" ? nil : 1
+            self.factor = factor
+            self.localFactor = factor ?? 0
+            self.datacenters = []
             self.knowsDatacenters = false
         }
     }
@@ -41,36 +50,20 @@ package struct ReplicaCounts: Sendable, Hashable {
     }
 
     /// How many answers a level waits for.
-    package func required(_ consistency: Consistency) -> Int {
+    ///
+    /// - Parameter nodeCount: how many replicas there are, for a strategy that makes one of every node.
+    package func required(_ consistency: Consistency, nodeCount: Int = 1) -> Int {
+        let total: Int = factor ?? nodeCount
+        let local: Int = knowsDatacenters ? localFactor : total
         switch consistency {
-        case .any, .one, .localOne, .nodeLocal: 1
-        case .two: 2
-        case .three: 3
-        case .quorum, .serial: total / 2 + 1
-        case .all: total
-        case .localQuorum, .localSerial: local / 2 + 1
-        case .eachQuorum: knowsDatacenters ? byDatacenter.values.reduce(0) { $0 + $1 / 2 + 1 } : total / 2 + 1
+        case .any, .one, .localOne, .nodeLocal: return 1
+        case .two: return 2
+        case .three: return 3
+        case .quorum, .serial: return total / 2 + 1
+        case .all: return total
+        case .localQuorum, .localSerial: return local / 2 + 1
+        case .eachQuorum:
+            return knowsDatacenters ? datacenters.reduce(0) { $0 + $1.factor / 2 + 1 } : total / 2 + 1
         }
-    }
-
-    /// How many replicas that count for a level are alive, when this node is all there is.
-    package func alive(_ consistency: Consistency) -> Int {
-        min(1, local)
-    }
-
-    /// What UNAVAILABLE says when a level cannot be met; nil when it can. EACH_QUORUM names the datacenter's numbers
-    /// that fail, LOCAL levels those of the local one.
-    package func shortage(_ consistency: Consistency) -> (required: Int, alive: Int)? {
-        if consistency == .eachQuorum, knowsDatacenters {
-            for name in byDatacenter.keys.sorted() {
-                let needed: Int = (byDatacenter[name] ?? 0) / 2 + 1
-                let alive: Int = name == localDatacenter ? min(1, local) : 0
-                if alive < needed { return (needed, alive) }
-            }
-            return nil
-        }
-        let needed: Int = required(consistency)
-        let alive: Int = self.alive(consistency)
-        return alive < needed ? (needed, alive) : nil
     }
 }

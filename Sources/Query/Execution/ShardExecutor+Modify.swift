@@ -1,4 +1,5 @@
 package import CQL
+import Coordination
 import DataModel
 import Environment
 import Primitives
@@ -77,19 +78,19 @@ extension ShardExecutor {
             throw CQLError.invalid(message: "table \(work.table.name) does not exist")
         }
         guard work.needsRead else {
-            let position = try await applyWithPatience(work, StoredPartition(), table)
-            return try await waitUntilDurable(position)
+            let position = try await apply(work, StoredPartition(), table)
+            return try await replica.waitUntilDurable(position)
         }
         await locks.enter(work.token)
         let position: LogPosition
         do {
-            position = try await applyWithPatience(work, try await stored(work, table), table)
+            position = try await apply(work, try await stored(work, table), table)
             locks.leave(work.token)
         } catch {
             locks.leave(work.token)
             throw error
         }
-        try await waitUntilDurable(position)
+        try await replica.waitUntilDurable(position)
     }
 
     private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
@@ -98,27 +99,9 @@ extension ShardExecutor {
         return try await readStored(table, work.key, clustering: keys)
     }
 
-    /// How long a write waits for memory and for the log before its client hears that the node is overloaded.
-    private static var patienceNanoseconds: UInt64 { 2_000_000_000 }
-
-    /// Applies a write, once there is room for it. Meanwhile its bytes count as in flight, so that its connection is
-    /// read no further when there are many.
-    private func applyWithPatience(
-        _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
-    ) async throws -> LogPosition {
-        let deadline: UInt64 = host.time.monotonicNanoseconds &+ ShardExecutor.patienceNanoseconds
-        while true {
-            do {
-                return try apply(work, found, table)
-            } catch StorageError.overloaded where host.time.monotonicNanoseconds < deadline {
-                await store.pauseForRoom()
-            }
-        }
-    }
-
     private func apply(
         _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
-    ) throws -> LogPosition {
+    ) async throws -> LogPosition {
         var update = PartitionUpdate(table: work.table, key: work.key)
         var current: StoredPartition = found
         for step in work.steps {
@@ -135,7 +118,7 @@ extension ShardExecutor {
         guard !update.isEmpty else { return .start }
         var writer = ByteWriter()
         try update.write(to: &writer)
-        return try store.apply(writer.span, to: table)
+        return try await replica.applyWithPatience(writer.array(), to: table)
     }
 
     private func batchWarnings(_ works: [PartitionWork], _ kind: BatchStatement.Kind?) throws -> [String] {
@@ -177,14 +160,14 @@ extension ShardExecutor {
         do {
             let found = try await stored(work, table)
             let decision = try ConditionDecision(work, found, isBatch: isBatch)
-            if decision.isApplied { position = try await applyWithPatience(work, found, table) }
+            if decision.isApplied { position = try await apply(work, found, table) }
             rows = decision.rows
             locks.leave(work.token)
         } catch {
             locks.leave(work.token)
             throw error
         }
-        try await waitUntilDurable(position)
+        try await replica.waitUntilDurable(position)
         return rows
     }
 }

@@ -1,4 +1,5 @@
 import CQL
+public import Coordination
 import DataModel
 package import Environment
 import Primitives
@@ -18,7 +19,8 @@ public final class ShardExecutor: @unchecked Sendable {
     package let identifiers: TimeUUIDSource
     package internal(set) var catalog: Catalog
     package let locks = PartitionLocks()
-    package var durability = DurabilityQueue()
+    /// This node as a replica, on this shard.
+    public let replica: ReplicaShard
     var statements: [StatementID: PreparedStatement] = [:]
     private var lastTimestamp: Int64 = 0
     // Kept between requests so that the hot paths allocate nothing.
@@ -28,6 +30,7 @@ public final class ShardExecutor: @unchecked Sendable {
         self.index = index
         self.loop = host.loops[index]
         self.store = store
+        self.replica = ReplicaShard(store: store, host: host)
         self.host = host
         self.node = node
         self.group = group

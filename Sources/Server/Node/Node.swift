@@ -1,5 +1,6 @@
 import CQL
 import Cluster
+import Coordination
 import DataModel
 package import Environment
 import Primitives
@@ -51,7 +52,7 @@ package final class Node: Sendable {
             configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
         let context = try await makeContext(configuration, local, address, host, changes)
         let group = ShardGroup(engine: engine, host: host, node: context, catalog: catalog)
-        for shard in group.executors.indices { try await group.run(on: shard) { $0.watchLog() } }
+        for shard in group.executors.indices { try await group.run(on: shard) { $0.replica.watchLog() } }
         try await group.run(on: 0) { executor in try await executor.restoreStatements() }
         let sessions = makeSessions(configuration, host)
         context.clients = { sessions.flatMap(\.descriptions) }

@@ -1,4 +1,5 @@
 import CQL
+import Coordination
 import Environment
 import Primitives
 import Query
@@ -39,11 +40,7 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
             case .replied: goBack()
             case .written(let position):
                 reply.writeVoidResult()
-                if executor.store.log.acknowledgeable >= position {
-                    goBack()
-                } else {
-                    executor.durability.add(position, self, tag: 0)
-                }
+                if !executor.replica.wait(for: position, self, tag: 0) { goBack() }
             case .elsewhere, .notFast:
                 isUnfit = true
                 goBack()

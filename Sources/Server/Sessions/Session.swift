@@ -1,4 +1,5 @@
 import CQL
+import Coordination
 import DataModel
 package import Environment
 import Primitives
@@ -255,13 +256,13 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         switch outcome {
         case .replied: frames.end(in: &output)
         case .written(let position):
-            if executor.store.log.acknowledgeable >= position {
-                output.writeVoidResult()
-                frames.end(in: &output)
-            } else {
+            let tag = UInt64(UInt16(bitPattern: header.stream))
+            if executor.replica.wait(for: position, self, tag: tag) {
                 frames.abandon(in: &output)
                 inFlightCount &+= 1
-                executor.durability.add(position, self, tag: UInt64(UInt16(bitPattern: header.stream)))
+            } else {
+                output.writeVoidResult()
+                frames.end(in: &output)
             }
         case .elsewhere(let shard):
             frames.abandon(in: &output)

@@ -19,11 +19,4 @@ import Testing
         #expect(counts.required(.quorum) == 5)
         #expect(counts.required(.eachQuorum) == 5)
     }
-
-    @Test func eachQuorumNamesTheDatacenterThatIsShort() throws {
-        let counts = ReplicaCounts(
-            replication: ["class": "NetworkTopologyStrategy", "dc1": "1", "dc2": "3"], localDatacenter: "dc1")
-        let shortage = try #require(counts.shortage(.eachQuorum))
-        #expect(shortage == (required: 2, alive: 0))
-    }
 }

@@ -1,5 +1,3 @@
-import CQL
-import Environment
 public import Storage
 
 /// Somebody who waits until a write is as durable as the commit log's mode wants it.
@@ -11,7 +9,7 @@ public protocol DurabilityWaiter: AnyObject {
 /// Writes of one shard that are in the log but not yet as durable as they have to be, in the order of their positions.
 ///
 /// Hot: one entry for each write in the synced modes of the commit log.
-package struct DurabilityQueue {
+public struct DurabilityQueue {
     private struct Entry {
         let position: LogPosition
         let waiter: any DurabilityWaiter
@@ -23,7 +21,7 @@ package struct DurabilityQueue {
 
     package init() {}
 
-    package mutating func add(_ position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64) {
+    public mutating func add(_ position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64) {
         entries.append(Entry(position: position, waiter: waiter, tag: tag))
     }
 
@@ -55,34 +53,5 @@ package struct DurabilityQueue {
             entries.removeFirst(first)
             first = 0
         }
-    }
-}
-
-/// Lets `async` code wait for a write.
-private final class WriteContinuation: DurabilityWaiter {
-    var continuation: UnsafeContinuation<StorageError?, Never>?
-
-    func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
-        continuation?.resume(returning: failure)
-        continuation = nil
-    }
-}
-
-extension ShardExecutor {
-    /// Connects the shard to its part of the commit log. Called once, at start, on the loop.
-    package func watchLog() {
-        store.log.onAdvance = { [unowned self] position in durability.advance(to: position) }
-        store.log.onFailure = { [unowned self] failure in durability.fail(failure) }
-    }
-
-    /// Returns once the write at `position` may be acknowledged.
-    package func waitUntilDurable(_ position: LogPosition) async throws {
-        if store.log.acknowledgeable >= position { return }
-        let failure: StorageError? = await withUnsafeContinuation { continuation in
-            let waiter = WriteContinuation()
-            waiter.continuation = continuation
-            durability.add(position, waiter, tag: 0)
-        }
-        if let failure { throw failure }
     }
 }
