@@ -29,8 +29,6 @@ package enum ClientCommand: Equatable, Sendable {
     case history(limit: Int?)
     /// A command that is known but not written as it should be.
     case improper(command: String)
-    /// A command of cqlsh that this shell does not have.
-    case missing(command: String)
 
     /// The words that start a command. A command ends with its line, with or without a semicolon.
     package static let words: Set<String> = [
@@ -71,7 +69,6 @@ package enum ClientCommand: Equatable, Sendable {
             if rest.isEmpty { return .history(limit: nil) }
             guard rest.count == 1, let limit = Int(rest[0]), limit > 0 else { return .improper(command: "HISTORY") }
             return .history(limit: limit)
-        case "copy": return .missing(command: "COPY")
         default: return nil
         }
     }

@@ -9,6 +9,13 @@ package struct ValuePainter: Sendable {
     package var isColored: Bool
     package var floatPrecision = 5
     package var doublePrecision = 12
+    package var trueText = "True"
+    package var falseText = "False"
+    /// How timestamps are written; nil for ISO dates with six digits behind the seconds.
+    package var timeFormat: TimeFormat?
+    /// Whether what is shown is to be read again: no character is shown as an escape, and dates inside of collections
+    /// stand between quotes.
+    package var isExact = false
 
     package init(isColored: Bool) {
         self.isColored = isColored
@@ -25,7 +32,8 @@ package struct ValuePainter: Sendable {
             return (try? parts(of: bytes, type)) ?? painted("0x" + bytes.hexadecimal, .darkMagenta)
         default:
             guard let plain = scalar(bytes, type) else { return painted("0x" + bytes.hexadecimal, .darkMagenta) }
-            let isQuoted: Bool = isNested && (type == .inet || type == .timestamp)
+            let isTime: Bool = isExact && (type == .date || type == .time)
+            let isQuoted: Bool = isNested && (type == .inet || type == .timestamp || isTime)
             return painted(isQuoted ? "'\(plain)'" : plain, .green)
         }
     }
@@ -81,13 +89,15 @@ package struct ValuePainter: Sendable {
     private func scalar(_ bytes: RawSpan, _ type: CQLType) -> String? {
         guard (try? ValueValidator(type).check(bytes)) != nil else { return nil }
         switch type.kind {
-        case .boolean: return bytes.hexadecimal == "00" ? "False" : "True"
+        case .boolean: return bytes.hexadecimal == "00" ? falseText : trueText
         case .float:
             let bits = UInt32(truncatingIfNeeded: ValuePainter.load(bytes))
             return FloatText.text(Double(Float(bitPattern: bits)), precision: floatPrecision)
         case .double:
             return FloatText.text(Double(bitPattern: ValuePainter.load(bytes)), precision: doublePrecision)
-        case .timestamp: return ClockText.timestamp(milliseconds: Int64(bitPattern: ValuePainter.load(bytes)))
+        case .timestamp:
+            let milliseconds = Int64(bitPattern: ValuePainter.load(bytes))
+            return timeFormat?.text(milliseconds: milliseconds) ?? ClockText.timestamp(milliseconds: milliseconds)
         case .inet: return AddressText.text([UInt8](copying: bytes))
         default: return type.plainText(of: bytes)
         }
@@ -160,6 +170,11 @@ package struct ValuePainter: Sendable {
 
     /// The text with backslashes doubled and control characters as escapes.
     private func escaped(_ text: String, isQuoted: Bool) -> String {
+        if isExact {
+            return isQuoted
+                ? "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''") + "'"
+                : text
+        }
         let isPlain: Bool = text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != 0x5C && $0 != 0x27 }
         if isPlain { return isQuoted ? "'\(text)'" : text }
         var shown = ""

@@ -17,7 +17,6 @@ struct InteractiveLoop {
     private var editor = LineEditor()
     private var screen = LineScreen()
     private var reader = ScriptReader()
-    private var lines = LineSplitter()
     /// Bytes of the terminal that belong to later lines.
     private var typed: [UInt8] = []
     private var typedOffset = 0
@@ -157,16 +156,7 @@ struct InteractiveLoop {
     /// Prompts and lines without any editing, where the input is no terminal.
     private mutating func readPlainLine(_ prompt: String) -> LineEvent {
         terminal.write(prompt)
-        while true {
-            if let line = lines.next() { return .line(line) }
-            let bytes: [UInt8] = terminal.read()
-            if !bytes.isEmpty {
-                lines.append(bytes)
-                continue
-            }
-            lines.finish()
-            return lines.next().map { .line($0) } ?? .ended
-        }
+        return session.inputLines.next().map { .line($0) } ?? .ended
     }
 
     private mutating func draw(_ prompt: String) {

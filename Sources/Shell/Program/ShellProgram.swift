@@ -61,36 +61,30 @@ package enum ShellProgram {
             }
             isSound = await session.runScript(contents, source: path, takesRemainder: false) != .failed
         } else {
-            isSound = await runPipe(session, terminal)
+            isSound = await runPipe(session)
         }
         return isSound ? succeeded : statementFailed
     }
 
     /// Executes statements as they come through a pipe.
-    private static func runPipe(_ session: ShellSession, _ terminal: any ShellTerminal) async -> Bool {
+    private static func runPipe(_ session: ShellSession) async -> Bool {
         var reader = ScriptReader()
-        var lines = LineSplitter()
-        var isSound = true
-        while true {
-            let bytes: [UInt8] = terminal.read()
-            lines.append(bytes)
-            if bytes.isEmpty { lines.finish() }
-            while let line = lines.next() {
+        let lines: InputLines = session.inputLines
+        var hasMore = true
+        while hasMore {
+            hasMore = lines.wait()
+            while let line = lines.buffered() {
                 for entry in reader.append(line: line) {
-                    switch await session.run(entry, source: "<stdin>") {
-                    case .succeeded: break
-                    case .failed: isSound = false
-                    case .exit: return isSound
+                    guard await session.submit(entry, source: "<stdin>") else {
+                        return await session.complaintCount == 0
                     }
                 }
             }
-            if bytes.isEmpty { break }
+            // What has come is done and told before more is awaited, which may take its time.
+            await session.finishStatements()
         }
-        if let rest = reader.takeRemainder() {
-            await session.complainOfRemainder(rest, source: "<stdin>")
-            isSound = false
-        }
-        return isSound
+        if let rest = reader.takeRemainder() { await session.complainOfRemainder(rest, source: "<stdin>") }
+        return await session.complaintCount == 0
     }
 }
 

@@ -37,7 +37,6 @@ extension ShellSession {
         case .history(let limit):
             for entry in historyEntries.suffix(limit ?? 50) { say(entry) }
         case .improper(let name): complain("Improper \(name) command.")
-        case .missing(let name): complain("\(name) is not part of this shell.")
         }
     }
 
@@ -113,16 +112,15 @@ extension ShellSession {
         }
         let place: String? = errorPlace
         sourceDepth += 1
-        let outcome: Outcome = await runScript(contents, source: full, takesRemainder: false)
+        _ = await runScript(contents, source: full, takesRemainder: false)
         sourceDepth -= 1
         errorPlace = place
-        hasFailed = outcome == .failed
     }
 
     /// A file that reads itself must end somewhere.
     private static var sourceLimit: Int { 16 }
 
-    private func expanded(_ path: String) -> String {
+    func expanded(_ path: String) -> String {
         guard path == "~" || path.hasPrefix("~/"), let home = terminal.environmentVariable("HOME") else { return path }
         return home + path.dropFirst()
     }

@@ -1,4 +1,5 @@
 import CQL
+import Environment
 import MartletClient
 import Primitives
 
@@ -44,11 +45,12 @@ extension ShellSession {
         }
     }
 
-    /// What goes with every statement.
+    /// What goes with a statement, among it a timestamp that is greater than that of every statement before it.
     var queryOptions: QueryOptions {
         var chosen = QueryOptions(consistency: settings.consistency)
         chosen.serialConsistency = settings.serialConsistency
         chosen.pageSize = settings.isPaging ? settings.pageSize : nil
+        chosen.timestamp = timestamps.next(wallMicroseconds: host.time.wallMicroseconds)
         return chosen
     }
 

@@ -45,7 +45,14 @@ package actor ShellSession {
     var historyEntries: [String] = []
     /// Before the errors of an entry: where it comes from and its line; nil when a person typed it.
     var errorPlace: String?
-    var hasFailed = false
+    /// How many complaints there have been.
+    package private(set) var complaintCount = 0
+    /// Statements of a script that have been sent, oldest first.
+    var inFlight: [StatementInFlight] = []
+    var inFlightByteCount = 0
+    var timestamps = WriteTimestamps()
+    /// What is read line by line, by scripts and by COPY FROM STDIN.
+    let inputLines: InputLines
     /// How many files are being read by SOURCE, one inside the other.
     var sourceDepth = 0
 
@@ -59,6 +66,7 @@ package actor ShellSession {
         self.isColored = options.isColored ?? hasColors
         self.terminal = terminal
         self.files = files
+        self.inputLines = InputLines(terminal)
         self.host = host
         self.user = options.user
         self.settings = Settings(
@@ -112,23 +120,22 @@ package actor ShellSession {
         lines.append(hasMark ? [UInt8](contents.dropFirst(3)) : contents)
         lines.finish()
         var reader = ScriptReader()
-        var result: Outcome = .succeeded
+        let before: Int = complaintCount
         while let line = lines.next() {
             for entry in reader.append(line: line) {
-                switch await run(entry, source: source) {
-                case .succeeded: break
-                case .failed: result = .failed
-                case .exit: return result == .failed ? .failed : .exit
-                }
+                guard await submit(entry, source: source) else { return complaintCount == before ? .exit : .failed }
             }
         }
-        guard let rest = reader.takeRemainder() else { return result }
-        if takesRemainder {
-            let last: Outcome = await run(rest, source: source)
-            return result == .failed ? .failed : last
+        if let rest = reader.takeRemainder() {
+            if takesRemainder {
+                _ = await submit(rest, source: source)
+            } else {
+                await finishStatements()
+                complainOfRemainder(rest, source: source)
+            }
         }
-        complainOfRemainder(rest, source: source)
-        return .failed
+        await finishStatements()
+        return complaintCount == before ? .succeeded : .failed
     }
 
     /// Executes a statement or a command and shows what comes of it.
@@ -136,14 +143,19 @@ package actor ShellSession {
     /// - Parameter source: what the entry was read from; nil when a person typed it.
     package func run(_ entry: ScriptReader.Entry, source: String?) async -> Outcome {
         errorPlace = source.map { "\($0):\(entry.line):" }
-        hasFailed = false
+        let before: Int = complaintCount
         if let command = ClientCommand.parse(entry.text) {
             if command == .exit { return .exit }
             await run(command)
+        } else if let copied = CopyCommand.parse(entry.text) {
+            switch copied {
+            case .success(let command): await copy(command)
+            case .failure(let fault): complain(fault.message)
+            }
         } else {
             await run(statement: entry.text)
         }
-        return hasFailed ? .failed : .succeeded
+        return complaintCount == before ? .succeeded : .failed
     }
 
     package func complainOfRemainder(_ entry: ScriptReader.Entry, source: String?) {
@@ -171,7 +183,7 @@ package actor ShellSession {
 
     /// Tells that something failed.
     func complain(_ text: String) {
-        hasFailed = true
+        complaintCount += 1
         let words: String = (errorPlace ?? "") + text
         terminal.writeError((isColored ? TextColor.red.around(words) : words) + "\n")
     }

@@ -18,8 +18,7 @@ import Testing
         ("CAPTURE 'it''s'", .capture(path: "it's")), ("CAPTURE OFF", .captureOff), ("CAPTURE", .captureStatus),
         ("?", .help(topics: [])), ("HELP show", .help(topics: ["show"])), ("CLS", .clear), ("QUIT", .exit),
         ("LOGIN anna 'p w'", .login(user: "anna", password: "p w")),
-        ("LOGIN anna", .login(user: "anna", password: nil)),
-        ("HISTORY 3", .history(limit: 3)), ("COPY t TO 'f'", .missing(command: "COPY")),
+        ("LOGIN anna", .login(user: "anna", password: nil)), ("HISTORY 3", .history(limit: 3)),
     ]) func commandsAreRead(text: String, command: ClientCommand) {
         #expect(ClientCommand.parse(text) == command)
     }
