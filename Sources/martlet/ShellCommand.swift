@@ -123,6 +123,10 @@ private final class SystemTerminal: ShellTerminal {
         Terminal.read(limit: 64 * 1_024)
     }
 
+    func hasInput(withinMilliseconds milliseconds: Int) -> Bool {
+        Terminal.hasInput(withinMilliseconds: Int32(clamping: milliseconds))
+    }
+
     func write(_ text: String) {
         // A reader that has gone, such as the end of a pipe, is not missed.
         Terminal.write(text, to: .output)

@@ -41,12 +41,14 @@ public final class CQLConnection: Sendable {
     ) async throws -> CQLConnection {
         let status = Status()
         let onEvent: (@Sendable (Event) -> Void)? = options.onEvent
+        let onClose: (@Sendable () -> Void)? = options.onClose
         let holder = TableHolder()
         let pipeline = try await PipelinedConnection.connect(
             to: address, on: loop, network: network, options: options
         ) { pipeline in
             let table = RequestTable(pipeline: pipeline, onEvent: onEvent) {
                 status.state.withLock { $0.isOpen = false }
+                onClose?()
             }
             holder.made.withLock { $0 = table }
             return table

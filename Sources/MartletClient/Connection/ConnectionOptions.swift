@@ -29,6 +29,8 @@ public struct ConnectionOptions: Sendable {
     /// The events to register for; given to `onEvent` on the connection's loop.
     public var eventTypes: [EventType] = []
     public var onEvent: (@Sendable (Event) -> Void)?
+    /// Called once on the connection's loop when a connection that was made has ended, for whatever reason.
+    public var onClose: (@Sendable () -> Void)?
 
     public init() {}
 

@@ -214,7 +214,7 @@ public final class CQLSession: Sendable {
 }
 
 /// A name between double quotes, inner ones doubled.
-private func quotedName(_ name: String) -> String {
+func quotedName(_ name: String) -> String {
     var text = "\""
     for character in name {
         if character == "\"" { text.append(character) }

@@ -136,6 +136,9 @@ package final class InputLines: Sendable {
         return !bytes.isEmpty
     }
 
+    /// Whether input is there, or comes before a person would notice that something waits for it.
+    var hasMoreSoon: Bool { terminal.hasInput(withinMilliseconds: 10) }
+
     /// The next line, as soon as it is there; nil at the end.
     func next() -> String? {
         while true {

@@ -24,6 +24,8 @@ package struct CopyOptions: Equatable, Sendable {
     package var timeToLive: Int?
     /// How many rows a second may be sent; nil for as many as the server takes.
     package var rateLimit: Int?
+    /// How many partitions one request may write to.
+    package var batchLimit = 10
 
     // TO.
     package var pageSize: Int32 = 1_000
@@ -38,7 +40,7 @@ package struct CopyOptions: Equatable, Sendable {
 
     /// Options that tell cqlsh how to divide its work, which we do otherwise.
     private static let withoutMeaning: Set<String> = [
-        "numprocesses", "configfile", "ratefile", "chunksize", "maxbatchsize", "minbatchsize", "preparedstatements",
+        "numprocesses", "configfile", "ratefile", "chunksize", "minbatchsize", "preparedstatements",
         "pagetimeout", "maxrequests", "maxinflightmessages", "maxbackoffattempts", "maxpendingchunks",
         "requesttimeout", "childtimeout",
     ]
@@ -94,6 +96,7 @@ package struct CopyOptions: Equatable, Sendable {
         case "errfile": errorPath = value
         case "ttl": timeToLive = try number(name, value)
         case "ingestrate": rateLimit = try number(name, value)
+        case "maxbatchsize": batchLimit = max(1, try number(name, value) ?? 1)
         default: return false
         }
         return true

@@ -43,13 +43,15 @@ struct CopyTable: Sendable {
             + (bounds.isEmpty ? "" : " WHERE " + bounds.joined(separator: " AND "))
     }
 
-    /// The statement that writes a row; its markers are in the order of `markerOrder`.
+    /// The statement that writes a row. Its markers are in the order of `markerOrder`; the last one, which statements
+    /// for counters do not have, is the timestamp.
     func insertion(_ options: CopyOptions, _ columns: [CopyColumn]) -> String {
         let names: [String] = columns.map { ShellSession.quotedName($0.name) }
         if !columns.contains(where: { $0.isCounter }) {
             let marks: String = columns.map { _ in "?" }.joined(separator: ", ")
-            let end: String = options.timeToLive.map { " USING TTL \($0)" } ?? ""
-            return "INSERT INTO \(quotedTable) (\(names.joined(separator: ", "))) VALUES (\(marks))\(end)"
+            let timeToLive: String = options.timeToLive.map { "TTL \($0) AND " } ?? ""
+            return "INSERT INTO \(quotedTable) (\(names.joined(separator: ", "))) VALUES (\(marks)) "
+                + "USING \(timeToLive)TIMESTAMP ?"
         }
         let counters: [String] = columns.filter { $0.isCounter }.map { column in
             let name: String = ShellSession.quotedName(column.name)

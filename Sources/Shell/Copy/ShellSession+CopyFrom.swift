@@ -4,16 +4,73 @@ import Environment
 import MartletClient
 import Synchronization
 
-/// A row on its way to the server.
-private struct RowInFlight {
-    let fields: [String]
+/// Rows on their way to the server.
+private struct RowsInFlight {
+    let rows: [CopyRow]
     let work: any BackgroundWork
-    let error: RowAnswer
+    let answer: RowsAnswer
 }
 
-/// Carries an error out of background work.
-private final class RowAnswer: Sendable {
-    let error = Mutex<(any Error)?>(nil)
+/// Carries the rows that could not be written out of background work.
+private final class RowsAnswer: Sendable {
+    let failures = Mutex<[(fields: [String], error: any Error)]>([])
+}
+
+/// Writes rows, however often that takes.
+private struct RowWriting: Sendable {
+    let client: CQLSession
+    let statement: PreparedStatement
+    let options: QueryOptions
+    let isCounter: Bool
+    let attemptLimit: Int
+    let time: any TimeSource
+
+    /// Writes all rows at once, or one by one when that fails, so that only those are lost that are to blame.
+    func write(_ rows: [CopyRow]) async -> [(fields: [String], error: any Error)] {
+        if rows.count > 1 {
+            let entries: [MartletClient.BatchStatement] = rows.map {
+                MartletClient.BatchStatement(statement, values: $0.values)
+            }
+            let error: (any Error)? = await error {
+                _ = try await client.batch(entries, type: isCounter ? .counter : .unlogged, options: options)
+            }
+            guard let error else { return [] }
+            // Counters that have been added to perhaps must not be added to again.
+            if isCounter { return rows.map { (fields: $0.fields, error: error) } }
+        }
+        var failures: [(fields: [String], error: any Error)] = []
+        for row in rows {
+            let error: (any Error)? = await error {
+                _ = try await client.execute(statement, values: row.values, options: options)
+            }
+            if let error { failures.append((fields: row.fields, error: error)) }
+        }
+        return failures
+    }
+
+    /// Tries again while the server has too much to do; the error of the last attempt, nil when one succeeded.
+    private func error(_ attempt: () async throws -> Void) async -> (any Error)? {
+        var count = 1
+        while true {
+            do {
+                try await attempt()
+                return nil
+            } catch {
+                guard count < attemptLimit, isWorthAnotherAttempt(error) else { return error }
+                let pause: Duration = .milliseconds(50 << min(count, 6))
+                guard (try? await time.sleep(for: pause)) != nil else { return error }
+                count += 1
+            }
+        }
+    }
+
+    private func isWorthAnotherAttempt(_ error: any Error) -> Bool {
+        switch error {
+        case CQLError.overloaded: true
+        case CQLError.writeTimeout, CQLError.unavailable, ClientError.timedOut: !isCounter
+        default: false
+        }
+    }
 }
 
 /// What became of the rows of a COPY FROM.
@@ -43,8 +100,8 @@ private struct CopyCounts {
 
 /// COPY FROM: the rows of a file, many at once on their way, into a table.
 extension ShellSession {
-    /// How many rows may wait for their answers.
-    private static var copyInFlightLimit: Int { 512 }
+    /// How many requests may wait for their answers.
+    private static var copyInFlightLimit: Int { 64 }
 
     func copy(
         into table: CopyTable, from path: String?, _ options: CopyOptions, _ client: CQLSession
@@ -67,26 +124,36 @@ extension ShellSession {
         var counts = CopyCounts(failedRows: CSVWriter(options.dialect))
         if options.hasHeader { _ = try await input.next() }
         while counts.skipped < options.skippedRows, try await input.next() != nil { counts.skipped += 1 }
-        let rows = CopyRows(table: table, columns: columns, statement: statement, options: options)
-        var waiting: [RowInFlight] = []
-        var first = 0
+        let source = CopyRows(table: table, columns: columns, statement: statement, options: options)
+        let writing = RowWriting(
+            client: client, statement: statement, options: copyQueryOptions, isCounter: source.isCounter,
+            attemptLimit: options.attemptLimit, time: host.time)
+        try await copyRows(&input, source, writing, options, &counts, &progress)
+        await input.close()
+        try tell(&counts, progress, table, options, fileCount: path == nil ? 0 : 1)
+    }
+
+    /// Reads rows and writes them, many at once, until the input ends or too much has failed.
+    private func copyRows(
+        _ input: inout CopyInput, _ source: CopyRows, _ writing: RowWriting, _ options: CopyOptions,
+        _ counts: inout CopyCounts, _ progress: inout CopyProgress
+    ) async throws {
+        var waiting: [RowsInFlight] = []
+        var batch = CopyBatch(source, partitionLimit: options.batchLimit)
         var readCount = 0
         while options.rowLimit.map({ readCount < $0 }) ?? true, let fields = try await input.next() {
             readCount += 1
-            do {
-                let values: [BoundBytes] = try rows.values(of: fields)
-                waiting.append(send(statement, values, fields, client, options))
+            let timestamp: Int64 = timestamps.next(wallMicroseconds: host.time.wallMicroseconds)
+            do throws(CopyValues.Fault) {
+                let row: CopyRow = try source.row(fields, timestamp: timestamp)
+                guard let full = batch.add(row) else { continue }
+                waiting.append(send(full, writing))
             } catch {
                 counts.parseErrors += 1
                 counts.refuse(fields, "Failed to import 1 rows: ParseError - \(error.message)")
             }
-            if waiting.count - first >= ShellSession.copyInFlightLimit {
-                await finish(waiting[first], &counts, &progress)
-                first += 1
-                if first >= ShellSession.copyInFlightLimit {
-                    waiting.removeFirst(first)
-                    first = 0
-                }
+            if waiting.count >= ShellSession.copyInFlightLimit {
+                await finish(waiting.removeFirst(), &counts, &progress)
             }
             if counts.exceeds(options) || Task.isCancelled { break }
             if let text = progress.report() { terminal.write(text) }
@@ -94,56 +161,37 @@ extension ShellSession {
                 try await host.time.sleep(for: pause)
             }
         }
-        for row in waiting[first...] { await finish(row, &counts, &progress) }
-        await input.close()
+        let rest: [CopyRow] = batch.take()
+        if !rest.isEmpty { waiting.append(send(rest, writing)) }
+        for rows in waiting { await finish(rows, &counts, &progress) }
         terminal.write(progress.lastReport())
-        try tell(&counts, progress, table, options, fileCount: path == nil ? 0 : 1)
     }
 
-    private func send(
-        _ statement: PreparedStatement, _ values: [BoundBytes], _ fields: [String], _ client: CQLSession,
-        _ options: CopyOptions
-    ) -> RowInFlight {
-        var sent: QueryOptions = queryOptions
-        sent.pageSize = nil
-        let (chosen, answer, attemptLimit): (QueryOptions, RowAnswer, Int) = (sent, RowAnswer(), options.attemptLimit)
-        let time: any TimeSource = host.time
-        let work: any BackgroundWork = host.background.run("row", on: host.loops[0]) {
-            var attempt = 1
-            while true {
-                do {
-                    _ = try await client.execute(statement, values: values, options: chosen)
-                    return
-                } catch {
-                    let isLast: Bool = attempt >= attemptLimit || !ShellSession.isWorthAnotherAttempt(error)
-                    let pause: Duration? = isLast ? nil : .milliseconds(50 << min(attempt, 6))
-                    guard let pause, (try? await time.sleep(for: pause)) != nil else {
-                        answer.error.withLock { $0 = error }
-                        return
-                    }
-                    attempt += 1
-                }
-            }
+    private func send(_ rows: [CopyRow], _ writing: RowWriting) -> RowsInFlight {
+        let answer = RowsAnswer()
+        let work: any BackgroundWork = host.background.run("rows", on: host.loops[0]) {
+            let failures: [(fields: [String], error: any Error)] = await writing.write(rows)
+            answer.failures.withLock { $0 = failures }
         }
-        return RowInFlight(fields: fields, work: work, error: answer)
+        return RowsInFlight(rows: rows, work: work, answer: answer)
     }
 
-    /// Whether a row that could not be written may be written when the server has less to do.
-    private static func isWorthAnotherAttempt(_ error: any Error) -> Bool {
-        switch error {
-        case CQLError.overloaded, CQLError.writeTimeout, CQLError.unavailable, ClientError.timedOut: true
-        default: false
-        }
+    /// Without a timestamp, because each row has its own.
+    private var copyQueryOptions: QueryOptions {
+        var options: QueryOptions = queryOptions
+        options.pageSize = nil
+        options.timestamp = nil
+        return options
     }
 
-    private func finish(_ row: RowInFlight, _ counts: inout CopyCounts, _ progress: inout CopyProgress) async {
-        await row.work.wait()
-        guard let error = row.error.error.withLock({ $0 }) else {
-            progress.rowCount += 1
-            return
+    private func finish(_ sent: RowsInFlight, _ counts: inout CopyCounts, _ progress: inout CopyProgress) async {
+        await sent.work.wait()
+        let failures: [(fields: [String], error: any Error)] = sent.answer.failures.withLock { $0 }
+        progress.rowCount += sent.rows.count - failures.count
+        for failure in failures {
+            counts.insertErrors += 1
+            counts.refuse(failure.fields, "Failed to import 1 rows: \(ErrorText.text(failure.error))")
         }
-        counts.insertErrors += 1
-        counts.refuse(row.fields, "Failed to import 1 rows: \(ErrorText.text(error))")
     }
 
     private func tell(
@@ -162,54 +210,5 @@ extension ShellSession {
         say(
             "\n\(progress.rowCount) rows imported from \(fileCount) files in \(progress.duration) "
                 + "(\(counts.skipped) skipped).")
-    }
-}
-
-/// The bytes of a value that is bound as it is.
-struct BoundBytes: CQLEncodable {
-    let value: BoundValue
-
-    func boundValue(as type: CQLType?) -> BoundValue { value }
-}
-
-/// Makes the values of an insertion from the fields of a row.
-private struct CopyRows {
-    private let values: CopyValues
-    private let options: CopyOptions
-    private let fieldCount: Int
-    /// For each marker, the field it takes, its type, and whether it must have a value.
-    private var markers: [(index: Int, type: CQLType, column: CopyColumn)] = []
-
-    init(table: CopyTable, columns: [CopyColumn], statement: PreparedStatement, options: CopyOptions) {
-        self.values = CopyValues(options)
-        self.options = options
-        self.fieldCount = table.columns.count
-        for (marker, index) in zip(statement.markers.columns, CopyTable.markerOrder(columns)) {
-            let column: CopyColumn = columns[index]
-            let place: Int = table.columns.firstIndex(of: column) ?? index
-            markers.append((index: place, type: marker.type, column: column))
-        }
-    }
-
-    func values(of fields: [String]) throws(CopyValues.Fault) -> [BoundBytes] {
-        guard fields.count == fieldCount else {
-            throw CopyValues.Fault(message: "Invalid row length \(fields.count) should be \(fieldCount)")
-        }
-        var bound: [BoundBytes] = []
-        bound.reserveCapacity(markers.count)
-        for marker in markers {
-            if let bytes = try values.value(of: fields[marker.index], type: marker.type) {
-                bound.append(BoundBytes(value: .bytes(bytes)))
-            } else if marker.column.isCounter {
-                bound.append(BoundBytes(value: .bytes([UInt8](repeating: 0, count: 8))))
-            } else if marker.column.kind == .plain {
-                bound.append(BoundBytes(value: .null))
-            } else {
-                throw CopyValues.Fault(
-                    message: "Cannot insert null value for primary key column '\(marker.column.name)'. If you want to "
-                        + "insert empty strings, consider using the WITH NULL=<marker> option for COPY.")
-            }
-        }
-        return bound
     }
 }

@@ -80,9 +80,10 @@ package enum ShellProgram {
                     }
                 }
             }
-            // What has come is done and told before more is awaited, which may take its time.
-            await session.finishStatements()
+            // What has come is done and told before more is awaited, if that takes its time.
+            if !lines.hasMoreSoon { await session.finishStatements() }
         }
+        await session.finishStatements()
         if let rest = reader.takeRemainder() { await session.complainOfRemainder(rest, source: "<stdin>") }
         return await session.complaintCount == 0
     }

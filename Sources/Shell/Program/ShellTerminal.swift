@@ -15,6 +15,8 @@ package protocol ShellTerminal: Sendable {
 
     /// Waits for input and returns what there is; empty at its end. May block its thread.
     func read() -> [UInt8]
+    /// Whether `read` will return within some milliseconds, which this waits for.
+    func hasInput(withinMilliseconds milliseconds: Int) -> Bool
 
     func write(_ text: String)
     func writeError(_ text: String)

@@ -35,7 +35,22 @@ struct FakeBehaviour: Sendable {
     var markerTypes: [CQLType] = []
     /// Forgets each statement once it has been prepared, the first time that it is executed.
     var forgetsOnce = false
+    /// For each column of the partition key, the marker that gives it.
+    var partitionKeyIndexes: [UInt16] = []
+    /// The connections that have registered for events.
+    var listeners = FakeListeners()
     var answer: @Sendable (FakeRequest) -> FakeAnswer = { _ in .void }
+}
+
+/// The connections of a fake server that want to hear of events.
+///
+/// `Sendable` is unchecked because a simulated world has one thread.
+final class FakeListeners: @unchecked Sendable {
+    var servers: [FakeServer] = []
+
+    func push(_ event: Event) {
+        for server in servers { server.push(event) }
+    }
 }
 
 /// A server inside of a simulated world that speaks the protocol and knows nothing.
@@ -118,12 +133,20 @@ final class FakeServer: ConnectionHandler {
             answer(text, request.parameters, body, header)
         case .prepare: prepare(body, header)
         case .execute: execute(body, header)
-        case .batch, .register: reply(header.opcode == .batch ? .result : .ready, header) { $0.writeVoidResult() }
+        case .batch: reply(.result, header) { $0.writeVoidResult() }
+        case .register:
+            reply(.ready, header) { _ in }
+            behaviour.listeners.servers.append(self)
         case .options:
             let options: [String: [String]] = SupportedOptions.standard(languageVersion: "3.4.7")
             reply(.supported, header) { $0.writeSupported(options) }
         default: connection?.close()
         }
+    }
+
+    func push(_ event: Event) {
+        frames.writeEvent(event, into: &output)
+        receiveCompleted()
     }
 
     private func prepare(_ body: RawSpan, _ header: FrameHeader) {
@@ -137,7 +160,9 @@ final class FakeServer: ConnectionHandler {
         }
         reply(.result, header) { writer in
             writer.writePreparedResult(
-                statementID: identifier, markers: PreparedMetadata(columns: markers), result: .empty,
+                statementID: identifier,
+                markers: PreparedMetadata(columns: markers, partitionKeyIndexes: behaviour.partitionKeyIndexes),
+                result: .empty,
                 version: header.version)
         }
     }

@@ -42,6 +42,10 @@ final class FakeTerminal: ShellTerminal {
         state.withLock { $0.input.isEmpty ? [] : $0.input.removeFirst() }
     }
 
+    func hasInput(withinMilliseconds milliseconds: Int) -> Bool {
+        state.withLock { !$0.input.isEmpty }
+    }
+
     func write(_ text: String) {
         state.withLock { $0.output += text }
     }
