@@ -39,11 +39,11 @@ struct ShellCommand: AsyncParsableCommand {
     @Option(name: .long, help: "The version of the native protocol: 3, 4 or 5 (default: the newest possible).")
     var protocolVersion: UInt8?
 
-    @Option(name: .long, help: "Seconds to wait for the answer to a statement.")
-    var requestTimeout: Double = 10
+    @Option(name: .long, help: "Seconds to wait for the answer to a statement (default: 10).")
+    var requestTimeout: Double?
 
-    @Option(name: .long, help: "Seconds to wait for the connection.")
-    var connectTimeout: Double = 5
+    @Option(name: .long, help: "Seconds to wait for the connection (default: 5).")
+    var connectTimeout: Double?
 
     @Flag(name: [.short, .long], help: "Show prompts and pages as on a terminal, whatever the input is.")
     var tty = false
@@ -53,6 +53,18 @@ struct ShellCommand: AsyncParsableCommand {
 
     @Option(name: .long, help: ArgumentHelp("Accepted; all text is UTF-8.", visibility: .hidden))
     var encoding: String?
+
+    @Option(name: .long, help: "A file of settings (default: ~/.cassandra/cqlshrc, if it is there).")
+    var cqlshrc: String?
+
+    @Option(name: .long, help: "A file with a user name and a password in a section [plain_text_auth].")
+    var credentials: String?
+
+    @Option(name: .long, help: ArgumentHelp("Accepted; the server has one version.", visibility: .hidden))
+    var cqlversion: String?
+
+    @Flag(name: .long, help: ArgumentHelp("Accepted.", visibility: .hidden))
+    var debug = false
 
     func run() async throws {
         let options: ShellOptions = try shellOptions()
@@ -66,7 +78,7 @@ struct ShellCommand: AsyncParsableCommand {
     }
 
     func shellOptions() throws -> ShellOptions {
-        var options = ShellOptions()
+        var options = try configuredOptions()
         if let port = ProcessResources.environmentVariable("CQLSH_PORT").flatMap({ UInt16($0) }) { options.port = port }
         if let name = host ?? ProcessResources.environmentVariable("CQLSH_HOST"), !options.readHost(name) {
             throw ValidationError("'\(name)' is not HOST or HOST:PORT")
@@ -74,13 +86,17 @@ struct ShellCommand: AsyncParsableCommand {
         if let port { options.port = port }
         options.statements = execute
         options.file = file
-        options.keyspace = keyspace
-        options.user = username
-        options.password = password
+        if let keyspace { options.keyspace = keyspace }
+        if let username {
+            options.user = username
+            // The password of the files is that of the user of the files.
+            options.password = nil
+        }
+        if let password { options.password = password }
         options.isTerminalForced = tty
-        options.isColored = color
-        options.requestTimeout = try seconds(requestTimeout, "--request-timeout")
-        options.connectTimeout = try seconds(connectTimeout, "--connect-timeout")
+        if let color { options.isColored = color }
+        if let requestTimeout { options.requestTimeout = try seconds(requestTimeout, "--request-timeout") }
+        if let connectTimeout { options.connectTimeout = try seconds(connectTimeout, "--connect-timeout") }
         if let consistency, !options.readConsistency(consistency) {
             throw ValidationError("'\(consistency)' is not a consistency level")
         }
@@ -91,6 +107,29 @@ struct ShellCommand: AsyncParsableCommand {
             throw ValidationError("there is no protocol version \(protocolVersion); there are 3, 4 and 5")
         }
         return options
+    }
+
+    /// What the files of settings say.
+    private func configuredOptions() throws -> ShellOptions {
+        var options = ShellOptions()
+        let home: String? = ProcessResources.environmentVariable("HOME")
+        do {
+            if let cqlshrc {
+                try options.apply(ShellCommand.configuration(cqlshrc))
+            } else if let home, let file = try? ShellCommand.configuration(home + "/.cassandra/cqlshrc") {
+                try options.apply(file)
+            }
+            if let credentials { options.applyCredentials(try ShellCommand.configuration(credentials)) }
+        } catch let fault as ShellOptions.ConfigurationFault {
+            throw ValidationError(fault.message)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        return options
+    }
+
+    private static func configuration(_ path: String) throws -> ShellConfiguration {
+        ShellConfiguration(String(decoding: try SmallFiles.read(path), as: UTF8.self))
     }
 
     private func seconds(_ number: Double, _ name: String) throws -> Duration {

@@ -42,6 +42,11 @@ struct ControlConnection: Sendable {
         self.port = port
     }
 
+    /// For questions only, over a connection that is there already.
+    init(asking connection: CQLConnection) {
+        self.init(connection: connection, signals: AsyncStream { $0.finish() }, port: connection.address.port)
+    }
+
     /// Reads the node itself and its peers.
     func nodes() async throws -> [ClusterNode] {
         var nodes: [ClusterNode] = []
@@ -112,5 +117,13 @@ struct ControlConnection: Sendable {
     /// Servers differ in which columns their tables have.
     private static func optional<Value: CQLDecodable>(_ row: Row, _ name: String, _ type: Value.Type) -> Value? {
         (try? row[name, as: type]) ?? nil
+    }
+}
+
+extension ClusterTopology {
+    /// Reads the cluster from one of its nodes.
+    public static func read(over connection: CQLConnection) async throws -> ClusterTopology {
+        let control = ControlConnection(asking: connection)
+        return ClusterTopology(nodes: try await control.nodes(), replication: try await control.replication())
     }
 }

@@ -51,6 +51,8 @@ public struct BatchStatement: Sendable {
 
     private let source: Source
     private let values: [(any CQLEncodable)?]
+    /// The values as they are sent, when they are known as that.
+    private var bound: [BoundValue]?
 
     public init(_ text: String, values: [(any CQLEncodable)?] = []) {
         self.source = .text(text)
@@ -62,6 +64,13 @@ public struct BatchStatement: Sendable {
         self.values = values
     }
 
+    /// - Parameter bound: values that were made for the statement's markers.
+    package init(_ statement: PreparedStatement, bound: [BoundValue]) {
+        self.source = .prepared(statement)
+        self.values = []
+        self.bound = bound
+    }
+
     func encoded() throws -> BatchedStatement {
         var bound: [BoundValue] = []
         switch source {
@@ -69,6 +78,7 @@ public struct BatchStatement: Sendable {
             for value in values { bound.append(try value?.boundValue(as: nil) ?? .null) }
             return BatchedStatement(.text(text), values: bound)
         case .prepared(let statement):
+            if let bound = self.bound { return BatchedStatement(.prepared(statement.statementID), values: bound) }
             let columns: [ColumnSpecification] = statement.markers.columns
             guard columns.count == values.count else {
                 throw ClientError.wrongValueCount(expected: columns.count, given: values.count)

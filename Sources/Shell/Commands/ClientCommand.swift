@@ -13,6 +13,9 @@ package enum ClientCommand: Equatable, Sendable {
     case tracing(Switch)
     case paging(Switch)
     case expand(Switch)
+    case elapsed(Switch)
+    case unicode
+    case showReplicas(token: Int64, keyspace: String?)
     /// Sent to the server; `subject` is the word behind DESCRIBE, in lower case.
     case describe(statement: String, subject: String)
     case showVersion
@@ -32,8 +35,9 @@ package enum ClientCommand: Equatable, Sendable {
 
     /// The words that start a command. A command ends with its line, with or without a semicolon.
     package static let words: Set<String> = [
-        "?", "capture", "clear", "cls", "consistency", "desc", "describe", "exit", "expand", "help", "history", "login",
-        "paging", "quit", "serial", "show", "source", "tracing",
+        "?", "capture", "clear", "cls", "consistency", "desc", "describe", "elapsed", "exit", "expand", "help",
+        "history", "login",
+        "paging", "quit", "serial", "show", "source", "tracing", "unicode",
     ]
 
     /// Reads a command; nil when the text is a statement.
@@ -53,6 +57,8 @@ package enum ClientCommand: Equatable, Sendable {
         case "tracing": return switched(rest, "TRACING", takesNumber: false) { .tracing($0) }
         case "paging": return switched(rest, "PAGING", takesNumber: true) { .paging($0) }
         case "expand": return switched(rest, "EXPAND", takesNumber: false) { .expand($0) }
+        case "elapsed": return switched(rest, "ELAPSED", takesNumber: false) { .elapsed($0) }
+        case "unicode": return rest.isEmpty ? .unicode : .improper(command: "UNICODE")
         case "describe", "desc": return .describe(statement: text, subject: rest.first?.lowercased() ?? "")
         case "show": return show(rest)
         case "source":
@@ -102,6 +108,10 @@ package enum ClientCommand: Equatable, Sendable {
         case "version" where words.count == 1: .showVersion
         case "host" where words.count == 1: .showHost
         case "session" where words.count == 2: .showSession(words[1])
+        case "replicas" where words.count == 2 || words.count == 3:
+            Int64(words[1]).map {
+                .showReplicas(token: $0, keyspace: words.count == 3 ? CommandWords.unquoted(words[2]) : nil)
+            } ?? .improper(command: "SHOW")
         default: .improper(command: "SHOW")
         }
     }

@@ -33,6 +33,23 @@ enum HelpText {
             """
         ),
         (
+            "COPY", "",
+            """
+            COPY <table> [(<column>, …)] TO '<file>' | STDOUT [WITH <option> = <value> [AND …]]
+            COPY <table> [(<column>, …)] FROM '<file>' | STDIN [WITH <option> = <value> [AND …]]
+
+            writes the rows of a table into a file of comma-separated values, or reads them from one; rows of standard
+            input end with a line that is a backslash and a point.
+
+            for both        DELIMITER ',' · QUOTE '"' · ESCAPE '\\' · HEADER false · NULL '' · DATETIMEFORMAT ·
+                            DECIMALSEP '.' · THOUSANDSSEP '' · BOOLSTYLE 'True,False' · REPORTFREQUENCY 0.25
+            TO              PAGESIZE 1000 · BEGINTOKEN · ENDTOKEN · MAXOUTPUTSIZE -1 · FLOATPRECISION 5 ·
+                            DOUBLEPRECISION 12
+            FROM            MAXROWS -1 · SKIPROWS 0 · SKIPCOLS '' · TTL · INGESTRATE · MAXATTEMPTS 5 · MAXBATCHSIZE 10 ·
+                            MAXPARSEERRORS -1 · MAXINSERTERRORS 1000 · ERRFILE 'import_<keyspace>_<table>.err'
+            """
+        ),
+        (
             "DESCRIBE", "DESC",
             """
             DESCRIBE CLUSTER                           the cluster's name, partitioner and snitch
@@ -41,6 +58,13 @@ enum HelpText {
             DESCRIBE KEYSPACE [<name>]                 statements that make a keyspace
             DESCRIBE TABLE | INDEX | MATERIALIZED VIEW | TYPE | FUNCTION | AGGREGATE [<keyspace>.]<name>
             DESCRIBE <name>                            whatever has that name
+            """
+        ),
+        (
+            "ELAPSED", "",
+            """
+            ELAPSED ON | OFF   shows how long each statement has taken, or not
+            ELAPSED            shows the setting
             """
         ),
         ("EXIT", "QUIT", "EXIT | QUIT        leaves the shell"),
@@ -72,6 +96,7 @@ enum HelpText {
             SHOW VERSION            versions of the shell, the server, the language and the protocol
             SHOW HOST               where the shell is connected
             SHOW SESSION <id>       a tracing session
+            SHOW REPLICAS <token> [<keyspace>]    the nodes that hold a token
             """
         ),
         ("SOURCE", "", "SOURCE '<file>'    executes the statements of a file"),
@@ -82,5 +107,6 @@ enum HelpText {
             TRACING            shows the setting
             """
         ),
+        ("UNICODE", "", "UNICODE            shows how text is encoded, which is always UTF-8"),
     ]
 }

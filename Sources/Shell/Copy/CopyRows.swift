@@ -7,16 +7,18 @@ struct BoundBytes: CQLEncodable {
     let value: BoundValue
 
     func boundValue(as type: CQLType?) -> BoundValue { value }
-
-    var bytes: [UInt8] {
-        if case .bytes(let bytes) = value { bytes } else { [] }
-    }
 }
 
 /// A row of a file, ready to be written.
 struct CopyRow: Sendable {
     let fields: [String]
-    let values: [BoundBytes]
+    let values: [BoundValue]
+
+    var byteCount: Int {
+        values.reduce(0) { sum, value in
+            if case .bytes(let bytes) = value { sum + bytes.count + 4 } else { sum + 4 }
+        }
+    }
 }
 
 /// Makes the values of an insertion from the fields of a row.
@@ -47,15 +49,15 @@ struct CopyRows {
         guard fields.count == fieldCount else {
             throw CopyValues.Fault(message: "Invalid row length \(fields.count) should be \(fieldCount)")
         }
-        var bound: [BoundBytes] = []
+        var bound: [BoundValue] = []
         bound.reserveCapacity(markers.count + 1)
         for marker in markers {
             if let bytes = try values.value(of: fields[marker.index], type: marker.type) {
-                bound.append(BoundBytes(value: .bytes(bytes)))
+                bound.append(.bytes(bytes))
             } else if marker.column.isCounter {
-                bound.append(BoundBytes(value: .bytes([UInt8](repeating: 0, count: 8))))
+                bound.append(.bytes([UInt8](repeating: 0, count: 8)))
             } else if marker.column.kind == .plain {
-                bound.append(BoundBytes(value: .null))
+                bound.append(.null)
             } else {
                 throw CopyValues.Fault(
                     message: "Cannot insert null value for primary key column '\(marker.column.name)'. If you want to "
@@ -64,7 +66,7 @@ struct CopyRows {
         }
         if !isCounter {
             let bytes: [UInt8] = withUnsafeBytes(of: timestamp.bigEndian) { [UInt8]($0) }
-            bound.append(BoundBytes(value: .bytes(bytes)))
+            bound.append(.bytes(bytes))
         }
         return CopyRow(fields: fields, values: bound)
     }
@@ -72,7 +74,7 @@ struct CopyRows {
     func isSamePartition(_ left: CopyRow, _ right: CopyRow) -> Bool {
         partitionKeyIndexes.allSatisfy { index in
             index < left.values.count && index < right.values.count
-                && left.values[index].value == right.values[index].value
+                && left.values[index] == right.values[index]
         }
     }
 }
@@ -97,7 +99,7 @@ struct CopyBatch {
 
     /// Adds a row; returns the rows before it when there is no room for it with them.
     mutating func add(_ row: CopyRow) -> [CopyRow]? {
-        let size: Int = row.values.reduce(0) { $0 + $1.bytes.count + 4 }
+        let size: Int = row.byteCount
         let isSame: Bool = rows.last.map { source.isSamePartition($0, row) } ?? false
         let isFull: Bool =
             rows.count >= CopyBatch.rowLimit || byteCount + size > CopyBatch.byteLimit

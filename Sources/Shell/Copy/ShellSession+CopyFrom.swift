@@ -29,7 +29,7 @@ private struct RowWriting: Sendable {
     func write(_ rows: [CopyRow]) async -> [(fields: [String], error: any Error)] {
         if rows.count > 1 {
             let entries: [MartletClient.BatchStatement] = rows.map {
-                MartletClient.BatchStatement(statement, values: $0.values)
+                MartletClient.BatchStatement(statement, bound: $0.values)
             }
             let error: (any Error)? = await error {
                 _ = try await client.batch(entries, type: isCounter ? .counter : .unlogged, options: options)
@@ -41,7 +41,8 @@ private struct RowWriting: Sendable {
         var failures: [(fields: [String], error: any Error)] = []
         for row in rows {
             let error: (any Error)? = await error {
-                _ = try await client.execute(statement, values: row.values, options: options)
+                _ = try await client.execute(
+                    statement, values: row.values.map { BoundBytes(value: $0) }, options: options)
             }
             if let error { failures.append((fields: row.fields, error: error)) }
         }

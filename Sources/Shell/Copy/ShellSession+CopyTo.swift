@@ -59,10 +59,10 @@ extension ShellSession {
         var output = CopyOutput(path: path, disk: host.disk, rowsPerFile: options.rowsPerFile)
         if path != nil { say("\nStarting copy of \(table.shownName) with columns [\(table.shownColumns)].") }
         let values = CopyValues(options)
-        let statement = try await client.prepare(table.selection(options))
+        let selection: String = table.selection(options)
         var sent: QueryOptions = queryOptions
         sent.pageSize = options.pageSize
-        var page: QueryResult = try await client.execute(statement, options: sent)
+        var page: QueryResult = try await client.query(selection, options: sent)
         var writer = CSVWriter(options.dialect)
         let names: [String] = table.columns.map(\.name)
         if options.hasHeader { writer.write(names) }
@@ -72,7 +72,7 @@ extension ShellSession {
             let wanted: QueryOptions = sent
             // The server reads the next page while this one is written.
             async let following: QueryResult? =
-                state == nil ? nil : client.execute(statement, options: wanted)
+                state == nil ? nil : client.query(selection, options: wanted)
             for row in page.rows {
                 var fields: [String] = []
                 for (index, column) in row.columns.enumerated() {

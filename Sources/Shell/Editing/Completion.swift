@@ -28,7 +28,9 @@ package struct Completion: Equatable, Sendable {
         self.subject = Completion.subject(before.map { $0.lowercased() }, keyspace: keyspace, raw: before)
     }
 
-    private static let tableStarters: Set<String> = ["from", "into", "update", "truncate", "table", "columnfamily"]
+    private static let tableStarters: Set<String> = [
+        "from", "into", "update", "truncate", "table", "columnfamily", "copy",
+    ]
     private static let columnStarters: Set<String> = [
         "where", "and", "set", "by", "if", "(", ",", "select", "distinct",
     ]
@@ -39,8 +41,8 @@ package struct Completion: Equatable, Sendable {
         case "consistency" where words.count == 1: return .keywords(levels)
         case "serial" where words.count == 1: return .keywords(["CONSISTENCY"])
         case "serial" where words.count == 2: return .keywords(["SERIAL", "LOCAL_SERIAL"])
-        case "tracing", "paging", "expand": return .keywords(["ON", "OFF"])
-        case "show" where words.count == 1: return .keywords(["VERSION", "HOST", "SESSION"])
+        case "tracing", "paging", "expand", "elapsed": return .keywords(["ON", "OFF"])
+        case "show" where words.count == 1: return .keywords(["VERSION", "HOST", "SESSION", "REPLICAS"])
         case "describe" where words.count == 1, "desc" where words.count == 1: return .keywords(describable)
         case "use": return .keyspaces
         default: break
@@ -114,7 +116,8 @@ package struct Completion: Equatable, Sendable {
         "TYPE", "FUNCTIONS", "FUNCTION", "AGGREGATES", "AGGREGATE",
     ]
     private static let statementStarts: [String] = [
-        "ALTER", "APPLY", "BEGIN", "CAPTURE", "CLEAR", "CONSISTENCY", "CREATE", "DELETE", "DESCRIBE", "DROP", "EXIT",
+        "ALTER", "APPLY", "BEGIN", "CAPTURE", "CLEAR", "CONSISTENCY", "COPY", "CREATE", "DELETE", "DESCRIBE", "DROP",
+        "ELAPSED", "EXIT",
         "EXPAND", "GRANT", "HELP", "HISTORY", "INSERT", "LIST", "LOGIN", "PAGING", "QUIT", "REVOKE", "SELECT", "SERIAL",
         "SHOW", "SOURCE", "TRACING", "TRUNCATE", "UPDATE", "USE",
     ]

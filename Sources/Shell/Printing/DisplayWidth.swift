@@ -4,11 +4,25 @@ package enum DisplayWidth {
     package static func of(_ text: String) -> Int {
         // Most texts are ASCII, whose width is their length.
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return text.utf8.count }
-        return text.unicodeScalars.reduce(0) { $0 + of($1) }
+        return text.reduce(0) { $0 + of($1) }
     }
 
+    /// Scalars that a joiner ties to the one before them add nothing, and a selector makes a narrow emoji wide.
     package static func of(_ character: Character) -> Int {
-        character.unicodeScalars.reduce(0) { $0 + of($1) }
+        var width = 0
+        var isJoined = false
+        var last: Unicode.Scalar?
+        for scalar in character.unicodeScalars {
+            if isJoined {
+                isJoined = false
+                continue
+            }
+            isJoined = scalar.value == 0x200D
+            if scalar.value == 0xFE0F, let last, of(last) == 1, last.properties.isEmoji { width += 1 }
+            width += of(scalar)
+            last = scalar
+        }
+        return width
     }
 
     static func of(_ scalar: Unicode.Scalar) -> Int {

@@ -3,9 +3,12 @@ import DataModel
 /// How a point in time is written: the patterns of `strftime` that make sense for timestamps.
 package struct TimeFormat: Equatable, Sendable {
     package let pattern: String
+    /// How many digits `%f` has.
+    private let fractionDigits: Int
 
-    package init(_ pattern: String) {
+    package init(_ pattern: String, fractionDigits: Int = 3) {
         self.pattern = pattern
+        self.fractionDigits = fractionDigits
     }
 
     /// - Returns: nil for years that have not four digits.
@@ -28,6 +31,7 @@ package struct TimeFormat: Equatable, Sendable {
             }
             rest = rest.dropFirst()
             shown += TimeFormat.part(letter, date, ofDay)
+            if letter == "f" { shown += String(repeating: "0", count: fractionDigits - 3) }
         }
         return shown
     }

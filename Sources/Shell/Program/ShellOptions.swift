@@ -22,6 +22,12 @@ package struct ShellOptions: Sendable {
     package var isTerminalForced = false
     /// Nil to use colours when the output is a terminal that has them.
     package var isColored: Bool?
+    /// How timestamps are shown; nil for ISO dates.
+    package var timeFormat: TimeFormat?
+    package var floatPrecision = 5
+    package var doublePrecision = 12
+    /// How long a trace may take to become complete.
+    package var traceWaitLimit: Duration = .seconds(10)
     /// The version that the banner shows.
     package var shellVersion = "1.0"
 

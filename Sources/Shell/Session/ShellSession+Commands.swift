@@ -1,5 +1,6 @@
 import CQL
 import DataModel
+import Environment
 import MartletClient
 import Primitives
 
@@ -21,6 +22,10 @@ extension ShellSession {
             settings.isTracing = switched(settings.isTracing, choice, "TRACING", "Tracing")
         case .expand(let choice):
             settings.isExpanded = switched(settings.isExpanded, choice, "EXPAND", "Expanded output")
+        case .elapsed(let choice):
+            settings.tellsElapsed = switched(settings.tellsElapsed, choice, "ELAPSED", "Elapsed time")
+        case .unicode: say("Encoding: UTF-8\nDefault encoding: UTF-8")
+        case .showReplicas(let token, let keyspace): await sayReplicas(token, keyspace)
         case .paging(let choice): changePaging(choice)
         case .describe(let statement, let subject): await describe(statement, subject)
         case .showVersion: await sayVersion()
@@ -172,6 +177,23 @@ extension ShellSession {
         guard let names = await serverNames() else { return }
         let cluster: String = isColored ? TextColor.blue.around(names.cluster) : names.cluster
         say("Connected to \(cluster) at \(options.hostName):\(options.port)")
+    }
+
+    /// The addresses of the nodes that hold a token of a keyspace.
+    private func sayReplicas(_ token: Int64, _ keyspace: String?) async {
+        guard let connection = client?.openConnections.first else { return complain("not connected") }
+        guard let keyspace = keyspace ?? client?.keyspace else {
+            return complain("No keyspace specified and no current keyspace")
+        }
+        do {
+            let topology: ClusterTopology = try await ClusterTopology.read(over: connection)
+            guard topology.replication[keyspace] != nil else { return complain("Keyspace '\(keyspace)' not found.") }
+            let replicas: [Int] = topology.replicas(of: Token(token), keyspace: keyspace)
+            let names: [String] = replicas.map { "'\(AddressText.text(topology.nodes[$0].address.host))'" }
+            say("[\(names.joined(separator: ", "))]")
+        } catch {
+            complain(ErrorText.text(error))
+        }
     }
 
     private func sayVersion() async {

@@ -29,7 +29,7 @@ extension ShellSession {
 
     /// Executes an entry of a script, perhaps not before `finishStatements`; false when it says that the shell is to end.
     package func submit(_ entry: ScriptReader.Entry, source: String?) async -> Bool {
-        guard let client, !settings.isTracing, StatementOrder.isFree(entry.text) else {
+        guard let client, !settings.isTracing, !settings.tellsElapsed, StatementOrder.isFree(entry.text) else {
             await finishStatements()
             return await run(entry, source: source) != .exit
         }

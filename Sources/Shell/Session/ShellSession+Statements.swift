@@ -7,6 +7,7 @@ import Primitives
 extension ShellSession {
     func run(statement: String) async {
         guard let client else { return complain("not connected") }
+        let started: UInt64 = host.time.monotonicNanoseconds
         do {
             let isTraced: Bool = settings.isTracing && !readsTraces(statement)
             let sent: QueryOptions = queryOptions
@@ -21,6 +22,9 @@ extension ShellSession {
                     let table: ResultTable = await table(of: rows)
                     show("\n" + draw(table, hasHeader: true, firstNumber: 1))
                 }
+            }
+            if settings.tellsElapsed {
+                show("(\((host.time.monotonicNanoseconds &- started) / 1_000_000)ms elapsed)\n")
             }
             showWarnings(shown.warnings)
             for identifier in shown.tracingIDs { await showTrace(identifier, isPartial: false) }

@@ -6,9 +6,6 @@ import Primitives
 
 /// Tracing sessions: read from the server's tables once they are complete, and drawn as a table.
 extension ShellSession {
-    /// How long a trace may take to become complete.
-    private static var waitLimit: Duration { .seconds(10) }
-
     private struct Trace {
         var client: [UInt8]?
         var coordinator: [UInt8]?
@@ -27,7 +24,8 @@ extension ShellSession {
                 return complain("Session \(identifier) wasn't found.")
             }
             if trace.microseconds == nil, !isPartial {
-                let words = "Statement trace did not complete within 10 seconds; trace data may be incomplete."
+                let words =
+                    "Statement trace did not complete within \(options.traceWaitLimit.components.seconds) seconds; trace data may be incomplete."
                 show((isColored ? TextColor.red.around(words) : words) + "\n")
             }
             let rows: [[StyledText]] = try await traceRows(identifier, trace)
@@ -51,7 +49,7 @@ extension ShellSession {
             found = try await readTrace(identifier)
             if found?.microseconds != nil || isPartial { return found }
             let passed = Duration.nanoseconds(Int64(clamping: host.time.monotonicNanoseconds &- start))
-            if passed >= ShellSession.waitLimit { return found }
+            if passed >= options.traceWaitLimit { return found }
             try await host.time.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(500))
         }

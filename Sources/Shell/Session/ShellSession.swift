@@ -20,6 +20,7 @@ package actor ShellSession {
         var isPaging = true
         var pageSize = Settings.defaultPageSize
         var isExpanded = false
+        var tellsElapsed = false
 
         static let defaultPageSize: Int32 = 100
     }
@@ -188,7 +189,13 @@ package actor ShellSession {
         terminal.writeError((isColored ? TextColor.red.around(words) : words) + "\n")
     }
 
-    var painter: ValuePainter { ValuePainter(isColored: isColored && capturePath == nil) }
+    var painter: ValuePainter {
+        var painter = ValuePainter(isColored: isColored && capturePath == nil)
+        painter.timeFormat = options.timeFormat
+        painter.floatPrecision = options.floatPrecision
+        painter.doublePrecision = options.doublePrecision
+        return painter
+    }
 
     static func quotedName(_ name: String) -> String {
         "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""

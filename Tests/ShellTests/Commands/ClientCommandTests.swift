@@ -19,6 +19,9 @@ import Testing
         ("?", .help(topics: [])), ("HELP show", .help(topics: ["show"])), ("CLS", .clear), ("QUIT", .exit),
         ("LOGIN anna 'p w'", .login(user: "anna", password: "p w")),
         ("LOGIN anna", .login(user: "anna", password: nil)), ("HISTORY 3", .history(limit: 3)),
+        ("ELAPSED ON", .elapsed(.on)), ("UNICODE", .unicode),
+        ("SHOW REPLICAS -5 ks", .showReplicas(token: -5, keyspace: "ks")),
+        ("SHOW REPLICAS 7", .showReplicas(token: 7, keyspace: nil)), ("SHOW REPLICAS x", .improper(command: "SHOW")),
     ]) func commandsAreRead(text: String, command: ClientCommand) {
         #expect(ClientCommand.parse(text) == command)
     }

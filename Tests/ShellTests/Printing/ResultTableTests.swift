@@ -78,3 +78,13 @@ import Testing
         #expect(NameColumns.drawn([]) == "<empty>\n")
     }
 }
+
+@Suite struct DisplayWidthTests {
+    @Test(arguments: [
+        ("", 0), ("abc", 3), ("日本", 4), ("e\u{301}", 1), ("👩‍👩‍👧", 2), ("❤", 1), ("❤️", 2), ("👍🏽", 2), ("🇩🇪", 2), ("한", 2),
+        ("a\u{200B}b", 2),
+    ])
+    func widthsAreThoseOfTerminals(text: String, width: Int) {
+        #expect(DisplayWidth.of(text) == width)
+    }
+}

@@ -1,0 +1,48 @@
+import Shell
+import Testing
+
+@Suite struct ShellConfigurationTests {
+    @Test func settingsOfAFileAreTaken() throws {
+        var options = ShellOptions()
+        try options.apply(
+            ShellConfiguration(
+                """
+                ; a comment
+                [connection]
+                hostname = db
+                PORT: 9043
+                request_timeout = 30
+
+                [authentication]
+                username=anna
+                keyspace = ks
+                [ui]
+                color = off
+                time_format = %d.%m.%Y %H:%M:%S.%f
+                float_precision = 7
+                [tracing]
+                max_trace_wait = 3
+                nonsense
+                """))
+        #expect(options.hostName == "db" && options.port == 9_043 && options.requestTimeout == .seconds(30))
+        #expect(options.user == "anna" && options.keyspace == "ks" && options.isColored == false)
+        #expect(options.timeFormat?.text(milliseconds: 1_234) == "01.01.1970 00:00:01.234000")
+        #expect(options.floatPrecision == 7 && options.traceWaitLimit == .seconds(3))
+        options.applyCredentials(ShellConfiguration("[plain_text_auth]\nusername = bob\npassword = a=b"))
+        #expect(options.user == "bob" && options.password == "a=b")
+    }
+
+    @Test(arguments: ["port = 0", "port = 65536", "port = x", "timeout = 0"])
+    func valuesThatCannotBeUsedAreRefused(line: String) {
+        var options = ShellOptions()
+        #expect(throws: ShellOptions.ConfigurationFault.self) {
+            try options.apply(ShellConfiguration("[connection]\n\(line)"))
+        }
+    }
+
+    @Test func nothingChangesNothing() throws {
+        var options = ShellOptions()
+        try options.apply(ShellConfiguration(""))
+        #expect(options.hostName == "127.0.0.1" && options.port == 9_042 && options.isColored == nil)
+    }
+}
