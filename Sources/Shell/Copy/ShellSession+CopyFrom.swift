@@ -102,7 +102,7 @@ private struct CopyCounts {
 /// COPY FROM: the rows of a file, many at once on their way, into a table.
 extension ShellSession {
     /// How many requests may wait for their answers.
-    private static var copyInFlightLimit: Int { 64 }
+    private static var copyInFlightLimit: Int { 256 }
 
     func copy(
         into table: CopyTable, from path: String?, _ options: CopyOptions, _ client: CQLSession
