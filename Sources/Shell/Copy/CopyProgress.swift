@@ -29,9 +29,9 @@ struct CopyProgress {
         return line(rate)
     }
 
-    /// The line that stays; empty where no progress is shown.
+    /// The line that stays; an empty one where no progress is shown.
     func lastReport() -> String {
-        isShown ? line(average) : ""
+        (isShown ? line(average) : "") + "\n"
     }
 
     private func line(_ rate: Int) -> String {

@@ -117,11 +117,11 @@ extension ShellSession {
                 return complain("Can't open '\(path)' for reading: \(error)")
             }
         } else {
-            if terminal.isInputTerminal { say("[Use . on a line by itself to end input]") }
+            if terminal.isInputTerminal { say("[Use \\. on a line by itself to end input]") }
             input = CopyInput(lines: inputLines, dialect: options.dialect)
         }
         say("\nStarting copy of \(table.shownName) with columns [\(table.shownColumns)].")
-        var progress = CopyProgress(options, host.time, isShown: terminal.isOutputTerminal)
+        var progress = CopyProgress(options, host.time, isShown: terminal.isOutputTerminal && path != nil)
         var counts = CopyCounts(failedRows: CSVWriter(options.dialect))
         if options.hasHeader { _ = try await input.next() }
         while counts.skipped < options.skippedRows, try await input.next() != nil { counts.skipped += 1 }
@@ -131,7 +131,7 @@ extension ShellSession {
             attemptLimit: options.attemptLimit, time: host.time)
         try await copyRows(&input, source, writing, options, &counts, &progress)
         await input.close()
-        try tell(&counts, progress, table, options, fileCount: path == nil ? 0 : 1)
+        try tell(&counts, progress, table, options)
     }
 
     /// Reads rows and writes them, many at once, until the input ends or too much has failed.
@@ -196,7 +196,7 @@ extension ShellSession {
     }
 
     private func tell(
-        _ counts: inout CopyCounts, _ progress: CopyProgress, _ table: CopyTable, _ options: CopyOptions, fileCount: Int
+        _ counts: inout CopyCounts, _ progress: CopyProgress, _ table: CopyTable, _ options: CopyOptions
     ) throws {
         for message in counts.messages {
             complain(message.text + (message.count > 1 ? " (\(message.count) times)" : ""))
@@ -209,7 +209,7 @@ extension ShellSession {
             complain("Failed to process \(failedCount) rows; failed rows written to \(path)")
         }
         say(
-            "\n\(progress.rowCount) rows imported from \(fileCount) files in \(progress.duration) "
+            "\(progress.rowCount) rows imported from 1 files in \(progress.duration) "
                 + "(\(counts.skipped) skipped).")
     }
 }

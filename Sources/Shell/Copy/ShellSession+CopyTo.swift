@@ -94,6 +94,6 @@ extension ShellSession {
         try await output.close()
         guard path != nil else { return }
         terminal.write(progress.lastReport())
-        say("\n\(progress.rowCount) rows exported to \(output.fileCount) files in \(progress.duration).")
+        say("\(progress.rowCount) rows exported to \(output.fileCount) files in \(progress.duration).")
     }
 }
