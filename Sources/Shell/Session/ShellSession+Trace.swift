@@ -24,8 +24,9 @@ extension ShellSession {
                 return complain("Session \(identifier) wasn't found.")
             }
             if trace.microseconds == nil, !isPartial {
-                let words =
-                    "Statement trace did not complete within \(options.traceWaitLimit.components.seconds) seconds; trace data may be incomplete."
+                let words: String =
+                    "Statement trace did not complete within \(options.traceWaitLimit.components.seconds) seconds; "
+                    + "trace data may be incomplete."
                 show((isColored ? TextColor.red.around(words) : words) + "\n")
             }
             let rows: [[StyledText]] = try await traceRows(identifier, trace)
