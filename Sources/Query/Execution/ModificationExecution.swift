@@ -351,7 +351,10 @@ package struct ModificationExecution {
             throw .invalid(
                 message: "The negation of \(amount) overflows supported counter precision (signed 8 bytes integer)")
         }
-        let context: [UInt8] = try current?.counterContext(column) ?? []
+        // A statement may count the same column more than once; each time goes on from the time before.
+        let earlier: Int? = cells.firstIndex { $0.isCounter && $0.column == column.definition.id }
+        let stored: [UInt8] = try current?.counterContext(column) ?? []
+        let context: [UInt8] = earlier.flatMap { cells[$0].value } ?? stored
         var writer = ByteWriter()
         do throws(DecodingError) {
             try CounterContext.increment(
@@ -363,7 +366,7 @@ package struct ModificationExecution {
         cell.timeToLive = 0
         cell.seconds = .max
         cell.isCounter = true
-        cells.append(cell)
+        if let earlier { cells[earlier] = cell } else { cells.append(cell) }
     }
 }
 

@@ -239,21 +239,25 @@ package struct ModificationPlanner {
         return (index, type.fieldTypes[index])
     }
 
-    /// Two assignments to one column are allowed for different elements or fields only.
+    /// A statement may change a column several times unless one of the changes replaces the whole value, or two the
+    /// same field.
     private func checkOverlap(_ changes: [ColumnChange]) throws(CQLError) {
-        var whole: Set<String> = []
-        var partial: Set<String> = []
+        var changed: Set<String> = []
+        var replaced: Set<String> = []
+        var fields: [String: Set<Int>] = [:]
         for change in changes {
+            let name: String = change.column.name
+            var isClear: Bool = !replaced.contains(name)
             switch change.action {
-            case .assignElement, .assignField: partial.insert(change.column.name)
-            default:
-                guard whole.insert(change.column.name).inserted else {
-                    throw .invalid(message: "Multiple incompatible setting of column \(change.column.name)")
-                }
+            case .assign:
+                isClear = !changed.contains(name)
+                replaced.insert(name)
+            case .assignField(let index, _):
+                if !fields[name, default: []].insert(index).inserted { isClear = false }
+            default: break
             }
-        }
-        if let name = whole.intersection(partial).min() {
-            throw .invalid(message: "Multiple incompatible setting of column \(name)")
+            guard isClear else { throw .invalid(message: "Multiple incompatible setting of column \(name)") }
+            changed.insert(name)
         }
     }
 
