@@ -5,20 +5,18 @@ import Primitives
 /// Turns a term as written into an expression of a wanted type, and learns what its bind markers stand for.
 package struct TermBinder {
     package var markers: MarkerSpecifications
-    private let keyspace: String
+    private let table: CompiledTable
     private let resolver: TypeResolver
-    private let tableName: String
 
     /// - Parameter definition: the table's keyspace, whose types the statement may name.
     package init(markers: MarkerSpecifications, table: CompiledTable, keyspace definition: KeyspaceDefinition) {
         self.markers = markers
-        self.keyspace = table.keyspace
-        self.tableName = table.name
+        self.table = table
         self.resolver = TypeResolver(keyspace: definition)
     }
 
     package func specification(_ name: String, _ type: CQLType) -> ColumnSpecification {
-        ColumnSpecification(keyspace: keyspace, table: tableName, name: name, type: type)
+        ColumnSpecification(keyspace: table.keyspace, table: table.name, name: name, type: type)
     }
 
     /// Binds a term that must be a value of `type`; `name` is what error texts and the marker's metadata call it.
@@ -155,7 +153,7 @@ package struct TermBinder {
     ) throws(CQLError) -> Expression {
         var known: [CQLType?] = []
         for argument in arguments { known.append(try self.type(of: argument)) }
-        let function = try ScalarFunctions.resolve(name, arguments: known, receiver: type)
+        let function = try self.function(name, arguments: known, receiver: type)
         guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
             throw .invalid(
                 message: "Type error: cannot assign result of function \(function.name) (type "
@@ -166,6 +164,21 @@ package struct TermBinder {
             bound.append(try bind(argument, to: function.argumentTypes[index], named: "arg\(index)(\(function.name))"))
         }
         return .call(function, bound)
+    }
+
+    /// The function that a call means; `token` is that of the statement's table.
+    private func function(
+        _ name: QualifiedName, arguments: [CQLType?], receiver: CQLType?
+    ) throws(CQLError) -> ScalarFunction {
+        guard name.name == "token", name.keyspace == nil || name.keyspace == "system" else {
+            return try ScalarFunctions.resolve(name, arguments: arguments, receiver: receiver)
+        }
+        guard arguments.count == table.partitionKey.count else {
+            throw .invalid(
+                message: "Invalid number of arguments in call to function system.token: "
+                    + "\(table.partitionKey.count) required but \(arguments.count) provided")
+        }
+        return ScalarFunction.token(of: table)
     }
 
     private mutating func bindCast(
@@ -208,7 +221,7 @@ package struct TermBinder {
         case .call(let name, let arguments):
             var known: [CQLType?] = []
             for argument in arguments { known.append(try type(of: argument)) }
-            return try ScalarFunctions.resolve(name, arguments: known, receiver: nil).returnType
+            return try function(name, arguments: known, receiver: nil).returnType
         case .operation(let left, let operation, let right):
             guard let leftType = try type(of: left), let rightType = try type(of: right) else { return nil }
             return try Arithmetic.function(operation, leftType, rightType).returnType
