@@ -7,6 +7,9 @@ package enum CQLParser {
     package static let maximumDepth = 100
     /// How many operators, fields and elements one expression may chain, such as `a + b + c`.
     package static let maximumChainLength = 250
+    /// How many words, constants and signs a statement may have. A tree takes hundreds of bytes for each, so a statement
+    /// of small ones would take far more memory than its text.
+    package static let maximumLexemeCount = 1 << 20
     /// The protocol counts bind markers in 16 bits.
     package static let maximumBindMarkerCount = 65_535
 

@@ -6,8 +6,9 @@ package struct StatementPreparer {
     private let catalog: Catalog
     private let keyspace: String?
 
-    /// The longest statement that is parsed, in bytes.
-    package static let maximumByteCount = 1 << 20
+    /// The longest statement that is parsed, in bytes: what fits into the largest frame. How much memory it takes as a
+    /// tree is bounded by `CQLParser.maximumLexemeCount`.
+    package static let maximumByteCount = 16 << 20
 
     package init(_ catalog: Catalog, keyspace: String?) {
         self.catalog = catalog

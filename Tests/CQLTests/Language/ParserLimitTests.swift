@@ -68,6 +68,15 @@ import Testing
         }
     }
 
+    @Test func theNumberOfLexemesIsBounded() throws {
+        let limit = CQLParser.maximumLexemeCount
+        _ = try CQLParser.parse("TRUNCATE t" + repeated(";", limit - 2))
+        let error = #expect(throws: CQLSyntaxError.self) {
+            try CQLParser.parse("TRUNCATE t" + repeated(";", limit - 1))
+        }
+        #expect(error?.message == "line 1:\(limit + 8) the statement has more than \(limit) words and signs")
+    }
+
     @Test(arguments: [UInt64(1), 2, 3, 4])
     func mutatedStatementsNeverCrash(_ seed: UInt64) {
         var generator = SeededGenerator(seed: seed)

@@ -18,8 +18,14 @@ struct Lexer {
     /// Reads all of `bytes`, which must be fewer than 2^31.
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        lexemes.reserveCapacity(bytes.count / 4 + 8)
-        while failure == nil, skipHidden(), position < bytes.count { scanLexeme() }
+        lexemes.reserveCapacity(min(bytes.count / 4 + 8, CQLParser.maximumLexemeCount))
+        while failure == nil, skipHidden(), position < bytes.count {
+            if lexemes.count < CQLParser.maximumLexemeCount {
+                scanLexeme()
+            } else {
+                fail(at: position, "the statement has more than \(CQLParser.maximumLexemeCount) words and signs")
+            }
+        }
         append(failure == nil ? .end : .invalid, to: bytes.count)
     }
 
