@@ -36,6 +36,6 @@ public struct ConnectionOptions: Sendable {
 
     /// The versions to try, in this order.
     var versions: [ProtocolVersion] {
-        version.map { [$0] } ?? ProtocolVersion.allCases.sorted(by: >)
+        version.map { [$0] } ?? ProtocolVersion.released.reversed()
     }
 }

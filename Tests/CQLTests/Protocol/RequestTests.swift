@@ -74,8 +74,8 @@ import Testing
         let state = span.array(of: parameters.pagingState)
         #expect(state == [9, 8, 7])
         let keyspace = try parameters.keyspace.hasBytes ? span.text(of: parameters.keyspace) : nil
-        #expect(keyspace == (version == .v5 ? "shop" : nil))
-        #expect(parameters.nowInSeconds == (version == .v5 ? 1_700_000_000 : QueryParameters.noNow))
+        #expect(keyspace == (version >= .v5 ? "shop" : nil))
+        #expect(parameters.nowInSeconds == (version >= .v5 ? 1_700_000_000 : QueryParameters.noNow))
         let names = try parameters.values.names(in: span)
         #expect(names == ["a", "b", "c", "d"])
         let values = parameters.values.all(in: span)
@@ -85,7 +85,7 @@ import Testing
     @Test(arguments: ProtocolVersion.allCases)
     func aPlainQueryHasNothingButItsLevel(version: ProtocolVersion) throws {
         let bytes = Self.body { $0.writeQuery("x", options: QueryOptions(), version: version) }
-        #expect(bytes.count == 5 + 2 + (version == .v5 ? 4 : 1))
+        #expect(bytes.count == 5 + 2 + (version >= .v5 ? 4 : 1))
         let parameters = try QueryRequest(decoding: bytes.span.bytes, version: version).parameters
         #expect(parameters == QueryParameters(consistency: .one))
         var cursor = parameters.values
@@ -208,7 +208,7 @@ import Testing
             let text = try bytes.span.bytes.text(of: request.query)
             #expect(text == "SELECT")
             let hasKeyspace = request.keyspace.hasBytes
-            #expect(hasKeyspace == (version == .v5 && keyspace != nil))
+            #expect(hasKeyspace == (version >= .v5 && keyspace != nil))
         }
     }
 

@@ -177,7 +177,7 @@ import Testing
             return
         }
         #expect(prepared.statementID == [1, 2, 3])
-        #expect(prepared.resultMetadataID == (version == .v5 ? result.id : []))
+        #expect(prepared.resultMetadataID == (version >= .v5 ? result.id : []))
         let frozen = markers.columns.map(\.type.frozen)
         #expect(prepared.markers.columns.map(\.type) == frozen)
         #expect(prepared.markers.partitionKeyIndexes == (version == .v3 ? [] : [2, 0]))
@@ -203,7 +203,7 @@ import Testing
     @Test(arguments: ProtocolVersion.allCases)
     func theOtherMessagesComeBack(version: ProtocolVersion) throws {
         let supported = SupportedOptions.standard(languageVersion: "3.4.7")
-        #expect(supported["PROTOCOL_VERSIONS"] == ["3/v3", "4/v4", "5/v5"])
+        #expect(supported["PROTOCOL_VERSIONS"] == ["3/v3", "4/v4", "5/v5", "6/v6-beta"])
         let cases: [(Opcode, [UInt8], Response)] = [
             (.ready, [], .ready),
             (.authenticate, Self.body { $0.writeAuthenticate(className: "a.B") }, .authenticate(className: "a.B")),

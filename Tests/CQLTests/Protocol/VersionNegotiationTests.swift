@@ -22,7 +22,7 @@ import Testing
         #expect(answer[0] == 0x85)
         #expect(Array(answer[2...4]) == [0, 3, 0])
         let words =
-            "Invalid or unsupported protocol version (\(number)); supported versions are (3/v3, 4/v4, 5/v5)"
+            "Invalid or unsupported protocol version (\(number)); supported versions are (3/v3, 4/v4, 5/v5, 6/v6-beta)"
         #expect(Self.text(answer) == words)
         let header = FrameHeader(
             version: .v5, flags: [], stream: 3, opcode: .error, bodyByteCount: answer.count - 9)
@@ -45,9 +45,17 @@ import Testing
         let unset = try #require(Self.answer([6, 0, 0, 0, 5, 0, 0, 0, 0]))
         #expect(unset[0] == 0x86)
         #expect(Self.text(unset) == "Beta version of the protocol used (6/v6-beta), but USE_BETA flag is unset")
-        let set = try #require(Self.answer([6, 0x10, 0, 0, 5, 0, 0, 0, 0]))
-        #expect(set[0] == 0x85)
-        #expect(Self.text(set) == VersionNegotiation.message(for: 6))
+        var buffer = ReadBuffer(.server)
+        let set = buffer.receive([6, 0x10, 0, 0, 5, 0, 0, 0, 0])
+        #expect(set == [.message(Message(.options, stream: 0, body: [], version: .v6, flags: .useBeta))])
+    }
+
+    @Test func theBetaVersionIsAnsweredWithItsFlag() {
+        var frames = FrameWriter(version: .v6)
+        var output = ByteWriter()
+        frames.begin(.ready, stream: 1, into: &output)
+        frames.end(in: &output)
+        #expect(output.array() == [0x86, 0x10, 0, 1, 2, 0, 0, 0, 0])
     }
 
     @Test func theAnswerWaitsForTheWholeHeader() {

@@ -14,7 +14,7 @@ import Testing
         try await CQLConnection.connect(to: fake.address, on: host.loops[0], network: host.network, options: options)
     }
 
-    @Test(arguments: ProtocolVersion.allCases) func agreesOnTheNewestVersionOfTheServer(
+    @Test(arguments: ProtocolVersion.released) func agreesOnTheNewestVersionOfTheServer(
         version: ProtocolVersion
     ) throws {
         let fake = try FakeWorld(FakeBehaviour(newestVersion: version))
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ProtocolVersion.allCases) func compressesBothWays(version: ProtocolVersion) throws {
+    @Test(arguments: ProtocolVersion.released) func compressesBothWays(version: ProtocolVersion) throws {
         let long = String(repeating: "martlet ", count: 40_000)
         let fake = try FakeWorld(
             FakeBehaviour(newestVersion: version) { request in

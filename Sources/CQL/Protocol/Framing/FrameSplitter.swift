@@ -352,6 +352,10 @@ public struct FrameSplitter: ~Copyable {
         guard let stated = ProtocolVersion(rawValue: number) else { return judgeUnknown(number, base, available) }
         guard available >= FrameHeader.byteCount else { return .incomplete }
         let raw = RawFrameHeader(loadingFrom: base)
+        // A version that comes without the flag that it needs counts as one that we do not speak.
+        if stated.isBeta, !FrameFlags(rawValue: raw.flags).contains(.useBeta) {
+            return judgeUnknown(number, base, available)
+        }
         guard raw.length >= 0 else { return .broken(.negativeLength(raw.length), stream: raw.stream) }
         let byteCount = FrameHeader.byteCount + Int(raw.length)
         if let version, version != stated {

@@ -47,6 +47,7 @@ public struct FrameWriter: ~Copyable {
             if compression == .none { output.writeZeros(Segment.plainHeaderByteCount) }
         }
         envelopeStart = output.count
+        let flags: FrameFlags = version.isBeta ? flags.union(.useBeta) : flags
         FrameHeader(version: version, flags: flags, stream: stream, opcode: opcode, bodyByteCount: 0)
             .write(into: &output)
     }

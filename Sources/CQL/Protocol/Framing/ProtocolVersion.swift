@@ -5,14 +5,22 @@ public enum ProtocolVersion: UInt8, Comparable, CaseIterable, Sendable {
     case v3 = 3
     case v4 = 4
     case v5 = 5
+    /// Not finished by those who define it, so a client has to ask for it with a flag; so far the same as v5.
+    case v6 = 6
 
+    /// The newest that clients get without asking for a beta version.
     public static let newest: ProtocolVersion = .v5
+    /// The versions that need no flag, oldest first.
+    public static let released: [ProtocolVersion] = [.v3, .v4, .v5]
 
     @inlinable
     public static func < (left: ProtocolVersion, right: ProtocolVersion) -> Bool { left.rawValue < right.rawValue }
 
     /// The form that SUPPORTED lists and error texts name, such as `5/v5`.
-    public var name: String { "\(rawValue)/v\(rawValue)" }
+    public var name: String { "\(rawValue)/v\(rawValue)\(isBeta ? "-beta" : "")" }
+
+    /// Whether every envelope has to carry the flag for beta versions.
+    @inlinable public var isBeta: Bool { self == .v6 }
 
     /// Whether envelopes travel in checksummed segments once the handshake is over.
     @inlinable public var hasSegments: Bool { self >= .v5 }
@@ -36,7 +44,7 @@ public enum ProtocolVersion: UInt8, Comparable, CaseIterable, Sendable {
     @inlinable public var hasResultMetadataID: Bool { self >= .v5 }
 }
 
-/// How bodies (v3, v4) or segments (v5) of a connection are compressed.
+/// How bodies (v3, v4) or segments (v5 and later) of a connection are compressed.
 public enum Compression: UInt8, Sendable {
     case none, lz4, snappy
 

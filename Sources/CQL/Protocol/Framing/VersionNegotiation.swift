@@ -17,11 +17,9 @@ public struct UnsupportedVersion: Equatable, Sendable {
 /// Answers clients that speak another version, in a form that they can read, so that they come back with ours.
 ///
 /// - Versions 1 and 2 are answered in kind: their headers have eight bytes, one of them for the stream.
-/// - Version 6 is a beta version elsewhere; without the beta flag the client is told of the flag, as Cassandra does.
+/// - A beta version without the flag for it is told of the flag, in that version, as Cassandra does.
 /// - Everything else (the 65 and 66 of DSE, which newer drivers try first, or plain noise) is answered with our newest.
 public enum VersionNegotiation {
-    private static let betaVersion: UInt8 = 6
-
     /// The sentence that drivers look for when they step down.
     public static func message(for number: UInt8) -> String {
         let supported = ProtocolVersion.allCases.map(\.name).joined(separator: ", ")
@@ -30,13 +28,13 @@ public enum VersionNegotiation {
 
     /// Appends the whole answer, unframed and uncompressed; the connection is closed behind it.
     public static func write(_ client: UnsupportedVersion, into writer: inout ByteWriter) {
-        let lacksBetaFlag = client.number == betaVersion && client.flags & FrameFlags.useBeta.rawValue == 0
-        let text =
-            lacksBetaFlag
-            ? "Beta version of the protocol used (6/v6-beta), but USE_BETA flag is unset" : message(for: client.number)
+        let beta: ProtocolVersion? = ProtocolVersion(rawValue: client.number).flatMap { $0.isBeta ? $0 : nil }
+        let text: String =
+            beta.map { "Beta version of the protocol used (\($0.name)), but USE_BETA flag is unset" }
+            ?? message(for: client.number)
         writeError(
             CQLError.protocolError(message: text), stream: client.stream,
-            versionNumber: lacksBetaFlag || client.number == 1 || client.number == 2
+            versionNumber: beta != nil || client.number == 1 || client.number == 2
                 ? client.number : ProtocolVersion.newest.rawValue,
             into: &writer)
     }

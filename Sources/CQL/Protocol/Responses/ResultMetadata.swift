@@ -64,7 +64,7 @@ public struct ResultMetadata: Sendable, Equatable {
         switch version {
         case .v3: encodedV3
         case .v4: encodedV4
-        case .v5: encodedV5
+        case .v5, .v6: encodedV5
         }
     }
 
