@@ -105,7 +105,7 @@ struct MarshalClassNameParser {
         return parsed
     }
 
-    private mutating func parseType(depth: Int, isFrozen: Bool) throws(InvalidValue) -> Parsed {
+    mutating func parseType(depth: Int, isFrozen: Bool) throws(InvalidValue) -> Parsed {
         guard depth < MarshalClassName.maximumDepth else { throw malformed("Types are nested too deeply") }
         skipBlanks()
         let start = offset
@@ -135,6 +135,9 @@ struct MarshalClassNameParser {
         case "VectorType": return Parsed(type: try parseVector(inner))
         case "UserType": return Parsed(type: try parseUserType(inner, isFrozen: isFrozen))
         case "DateType": return Parsed(type: .timestamp)
+        case CompositeLayout.staticName, CompositeLayout.dynamicName:
+            let layout = try parseComposite(isDynamic: name == CompositeLayout.dynamicName, depth: depth)
+            return Parsed(type: .custom(className: layout.className))
         default:
             if let known = MarshalClassName.scalarClasses.first(where: { $0.name == name }) {
                 return Parsed(type: known.type)
@@ -142,6 +145,9 @@ struct MarshalClassNameParser {
             return Parsed(type: try customClass(named: name, from: start))
         }
     }
+
+    /// Whether nothing but blanks is left.
+    var isAtEnd: Bool { text[offset...].allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") } }
 
     private mutating func parseOne(_ depth: Int, isFrozen: Bool) throws(InvalidValue) -> CQLType {
         try expect("(")
@@ -215,7 +221,7 @@ struct MarshalClassNameParser {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private mutating func readWord() -> String {
+    mutating func readWord() -> String {
         let start = offset
         while offset < text.count, MarshalClassNameParser.isWordCharacter(text[offset]) { offset += 1 }
         return String(decoding: text[start..<offset], as: UTF8.self)
@@ -231,24 +237,24 @@ struct MarshalClassNameParser {
         }
     }
 
-    private mutating func skipBlanks() {
+    mutating func skipBlanks() {
         while offset < text.count, text[offset] == UInt8(ascii: " ") || text[offset] == UInt8(ascii: "\t") {
             offset += 1
         }
     }
 
-    private mutating func accept(_ character: Unicode.Scalar) -> Bool {
+    mutating func accept(_ character: Unicode.Scalar) -> Bool {
         skipBlanks()
         guard offset < text.count, text[offset] == UInt8(ascii: character) else { return false }
         offset += 1
         return true
     }
 
-    private mutating func expect(_ character: Unicode.Scalar) throws(InvalidValue) {
+    mutating func expect(_ character: Unicode.Scalar) throws(InvalidValue) {
         guard accept(character) else { throw malformed("'\(character)' is missing") }
     }
 
-    private func malformed(_ what: String) -> InvalidValue {
+    func malformed(_ what: String) -> InvalidValue {
         InvalidValue("\(what), at offset \(offset) of the type '\(String(decoding: text, as: UTF8.self))'")
     }
 }

@@ -71,7 +71,12 @@ extension CQLType {
             case "false": return [0]
             default: throw refusal("unable to make boolean from '", text)
             }
-        case .blob, .custom: return try CQLType.blob(text)
+        case .custom:
+            if case .custom(let className) = self, let layout = CompositeLayout(className: className) {
+                return try layout.valueBytes(ofText: text)
+            }
+            return try CQLType.blob(text)
+        case .blob: return try CQLType.blob(text)
         case .date: return CQLType.bytes(try DateText.days(text))
         case .time: return CQLType.bytes(try TimeOfDay.nanoseconds(text))
         case .timestamp: return CQLType.bytes(try TimestampText.milliseconds(text))
