@@ -21,6 +21,12 @@ struct PartitionWork: Sendable {
     var needsRead: Bool { steps.contains { $0.plan.needsRead } }
 }
 
+/// Where in the log a mutation stands, and its size.
+struct AppliedWrite: Sendable {
+    let position: LogPosition
+    let byteCount: Int
+}
+
 /// Writes that are more than one simple row: collections, ranges, batches, counters, conditions.
 extension ShardExecutor {
     /// Carries out one modification, or the modifications of a batch when `kind` is given.
@@ -56,41 +62,49 @@ extension ShardExecutor {
         }
         if isConditional { return try await modifyConditionally(works, isBatch: kind != nil, context) }
         context.trace?.add("Writing to \(works.count) partitions")
-        try await write(works, context)
-        return QueryResult(.void, warnings: try batchWarnings(works, kind))
+        let byteCount: Int = try await write(works, context)
+        guard let kind, works.count > 1 else { return .void }
+        let warnings = BatchWarnings(kind: kind, tables: works.map(\.table), byteCount: byteCount)
+        return QueryResult(.void, warnings: warnings.texts)
     }
 
-    private func write(_ works: [PartitionWork], _ context: RequestContext) async throws {
+    /// Writes to every partition; the result is the size of the mutations together.
+    private func write(_ works: [PartitionWork], _ context: RequestContext) async throws -> Int {
+        var byteCount = 0
         for work in works {
             let shard: Int = group.slices.shard(of: work.token)
             if shard == index {
-                try await writeHere(work)
+                byteCount += try await writeHere(work)
             } else {
                 context.trace?.add("Writing on shard \(shard)")
-                try await group.run(on: shard) { executor in try await executor.writeHere(work) }
+                byteCount += try await group.run(on: shard) { executor in try await executor.writeHere(work) }
             }
         }
+        return byteCount
     }
 
-    /// Writes to a partition of this shard, and waits until the write may be acknowledged.
-    func writeHere(_ work: PartitionWork) async throws {
+    /// Writes to a partition of this shard, and waits until the write may be acknowledged; the result is the size of the
+    /// mutation.
+    func writeHere(_ work: PartitionWork) async throws -> Int {
         guard let table = store.table(work.table.definition.id) else {
             throw CQLError.invalid(message: "table \(work.table.name) does not exist")
         }
         guard work.needsRead else {
-            let position = try await apply(work, StoredPartition(), table)
-            return try await replica.waitUntilDurable(position)
+            let applied = try await apply(work, StoredPartition(), table)
+            try await replica.waitUntilDurable(applied.position)
+            return applied.byteCount
         }
         await locks.enter(work.token)
-        let position: LogPosition
+        let applied: AppliedWrite
         do {
-            position = try await apply(work, try await stored(work, table), table)
+            applied = try await apply(work, try await stored(work, table), table)
             locks.leave(work.token)
         } catch {
             locks.leave(work.token)
             throw error
         }
-        try await replica.waitUntilDurable(position)
+        try await replica.waitUntilDurable(applied.position)
+        return applied.byteCount
     }
 
     private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
@@ -101,7 +115,7 @@ extension ShardExecutor {
 
     private func apply(
         _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
-    ) async throws -> LogPosition {
+    ) async throws -> AppliedWrite {
         var update = PartitionUpdate(table: work.table, key: work.key)
         var current: StoredPartition = found
         for step in work.steps {
@@ -115,18 +129,12 @@ extension ShardExecutor {
             if work.needsRead, work.steps.count > 1 { try current.absorb(own) }
             update.add(own)
         }
-        guard !update.isEmpty else { return .start }
+        guard !update.isEmpty else { return AppliedWrite(position: .start, byteCount: 0) }
         var writer = ByteWriter()
         try update.write(to: &writer)
-        return try await replica.applyWithPatience(writer.array(), to: table)
-    }
-
-    private func batchWarnings(_ works: [PartitionWork], _ kind: BatchStatement.Kind?) throws -> [String] {
-        guard kind == .unlogged, works.count > 10 else { return [] }
-        return [
-            "Unlogged batch covering \(works.count) partitions detected against table \(works[0].table.keyspace).\(works[0].table.name). "
-                + "You should use a logged batch for atomicity, or asynchronous writes for performance."
-        ]
+        let bytes: [UInt8] = writer.array()
+        let position: LogPosition = try await replica.applyWithPatience(bytes, to: table)
+        return AppliedWrite(position: position, byteCount: bytes.count)
     }
 
     // MARK: Conditions
@@ -160,7 +168,7 @@ extension ShardExecutor {
         do {
             let found = try await stored(work, table)
             let decision = try ConditionDecision(work, found, isBatch: isBatch)
-            if decision.isApplied { position = try await apply(work, found, table) }
+            if decision.isApplied { position = try await apply(work, found, table).position }
             rows = decision.rows
             locks.leave(work.token)
         } catch {
