@@ -85,10 +85,15 @@ def test_a_changed_result_brings_its_metadata(node, session, table):
         assert len(cells(answer)[0]) == 4
 
 
-def test_custom_payload_is_accepted(client, table):
+def test_custom_payload_comes_back(client, table):
     if client.version < 4:
         pytest.skip("v3 has no custom payload")
-    client.query(f"INSERT INTO {table} (k, v) VALUES (1, 'a')", payload={"key": b"\x00\x01", "empty": b"", "none": None})
+    payload = {"key": b"\x00\x01", "empty": b"", "none": None}
+    answer = client.query(f"INSERT INTO {table} (k, v) VALUES (1, 'a')", payload=payload)
+    items = sorted(payload.items())
+    front = struct.pack(">H", len(items)) + b"".join(wire.string(key) + wire.value(item) for key, item in items)
+    assert answer.flags & 0x04
+    assert answer.body == front + struct.pack(">i", 1)
     assert cells(client.query(f"SELECT v FROM {table}")) == [[b"a"]]
 
 

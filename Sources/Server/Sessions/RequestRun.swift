@@ -21,7 +21,7 @@ struct RequestRun {
     private var executor: ShardExecutor { session.executor }
 
     func answer() async throws -> Reply {
-        let body: [UInt8] = try messageBody()
+        let (body, payload) = try messageBody()
         var trace: Trace?
         if header.flags.contains(.tracing) {
             let id: UUID = executor.identifiers.next()
@@ -32,6 +32,7 @@ struct RequestRun {
             var reply = try await carryOut(body, trace, &told)
             await end(trace, told)
             reply.prefix.tracingID = trace?.id
+            reply.prefix.customPayload = payload
             return reply
         } catch {
             await end(trace, told)
@@ -52,11 +53,15 @@ struct RequestRun {
             trace, request: told.request, command: "QUERY", client: client, parameters: told.parameters)
     }
 
-    /// The body without the custom payload that v4 and later may put in front; nobody here reads it.
-    private func messageBody() throws -> [UInt8] {
-        try whole.withUnsafeBytes { bytes in
+    /// The body, and the custom payload that v4 and later may put in front of it: the client gets that back as it is.
+    private func messageBody() throws -> (body: [UInt8], payload: [String: [UInt8]?]) {
+        guard header.flags.contains(.customPayload) else { return (whole, [:]) }
+        let body: [UInt8] = try whole.withUnsafeBytes { bytes in
             [UInt8](try Envelope(header: header, body: bytes).requestBody())
         }
+        let all: [UInt8] = whole
+        var reader = ByteReader(all.span.bytes)
+        return (body, try reader.readBytesMap())
     }
 
     private func carryOut(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
