@@ -83,6 +83,14 @@ def test_groups_and_aggregates(session, wide):
     assert session.execute(f"SELECT count(*), max(c), sum(c) FROM {wide} WHERE p = 99").one()[:] == (0, None, 0)
 
 
+def test_distinct_partitions_can_be_counted(session, wide):
+    assert column(session, f"SELECT DISTINCT COUNT(p) FROM {wide}") == [3]
+    assert column(session, f"SELECT DISTINCT COUNT(p) FROM {wide} WHERE p IN (1, 2, 9)") == [2]
+    counted = session.execute(f"SELECT DISTINCT p, COUNT(*) AS n FROM {wide} GROUP BY p")
+    assert sorted((row.p, row.n) for row in counted) == [(0, 1), (1, 1), (2, 1)]
+    assert column(session, f"SELECT DISTINCT MAX(p) FROM {wide} LIMIT 1") == [2]
+
+
 def test_deletes_of_every_size(session, wide):
     session.execute(f"DELETE v FROM {wide} WHERE p = 0 AND c = 0")
     session.execute(f"DELETE FROM {wide} WHERE p = 0 AND c = 1")

@@ -93,7 +93,7 @@ package final class SelectRun: @unchecked Sendable {
             cursor.skipPartition()
             return true
         }
-        if plan.isDistinct {
+        if plan.isDistinct, group == nil {
             try emit()
             cursor.skipPartition()
             return !isFull && !isDone
@@ -109,6 +109,8 @@ package final class SelectRun: @unchecked Sendable {
             }
             try group.add(position, bindings)
             mark()
+            // Of DISTINCT, a partition is one row, however many it holds.
+            if plan.isDistinct { cursor.skipPartition() }
             return true
         }
         try emit()

@@ -64,7 +64,8 @@ package struct SelectPlanner {
         _ outputs: [OutputColumn], _ statement: SelectStatement, _ restrictions: Restrictions
     ) throws(CQLError) {
         var selected: Set<String> = []
-        for column in outputs.flatMap(\.selector.columns) {
+        let selectors: [CompiledSelector] = outputs.map(\.selector) + aggregates.compactMap(\.argument)
+        for column in selectors.flatMap(\.columns) {
             guard column.kind == .partitionKey || column.kind == .static else {
                 throw .invalid(
                     message:
