@@ -382,7 +382,7 @@ package struct SelectPlanner {
         }
         var isReversed: Bool?
         var position = 0
-        for ordering in orderings {
+        for ordering in SelectPlanner.latest(orderings) {
             let column = try table.required(ordering.column)
             guard column.kind == .clustering else {
                 throw .invalid(
@@ -409,6 +409,21 @@ package struct SelectPlanner {
             position += 1
         }
         return (isReversed ?? false, !restrictions.namesOnePartition)
+    }
+
+    /// A column that is named again keeps its place and takes the later direction.
+    private static func latest(_ orderings: [Ordering]) -> [Ordering] {
+        var latest: [Ordering] = []
+        var places: [String: Int] = [:]
+        for ordering in orderings {
+            if let place = places[ordering.column] {
+                latest[place] = ordering
+            } else {
+                places[ordering.column] = latest.count
+                latest.append(ordering)
+            }
+        }
+        return latest
     }
 }
 

@@ -35,4 +35,12 @@ import Testing
                     + "(not \(column))")
         }
     }
+
+    @Test func aColumnThatIsOrderedTwiceTakesTheLaterDirection() throws {
+        let start = "SELECT * FROM t WHERE a = 1 AND b = 2 ORDER BY "
+        #expect(try plan(start + "c ASC, c DESC").isReversed)
+        #expect(try !plan(start + "c DESC, c ASC").isReversed)
+        #expect(try plan(start + "c ASC, d DESC, c DESC").isReversed)
+        #expect(try sandbox().refusal(start + "c ASC, d DESC, c ASC") == "Unsupported order by relation")
+    }
 }
