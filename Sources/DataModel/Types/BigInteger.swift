@@ -2,18 +2,25 @@ import Primitives
 
 /// A whole number of any size: its sign and its magnitude in 32-bit limbs, the least significant first.
 ///
-/// Only what values need: two's complement and decimal digits, either way, and comparison. Conversions cost the square
+/// Here is what values need: two's complement and decimal digits, either way, and comparison. Conversions cost the square
 /// of the size, which `ValueValidator.maximumIntegerByteCount` and `maximumDigitCount` bound.
-struct BigInteger: Hashable, Sendable {
+package struct BigInteger: Hashable, Sendable {
     /// How many digits a literal may have.
     static let maximumDigitCount = 65_536
 
-    private(set) var isNegative: Bool
+    package private(set) var isNegative: Bool
     /// Without zero limbs at the end; empty for zero.
     private(set) var limbs: [UInt32]
 
+    /// - Parameter limbs: the least significant first; zeros at the end are left out.
+    init(isNegative: Bool, limbs: [UInt32]) {
+        self.limbs = limbs
+        while self.limbs.last == 0 { self.limbs.removeLast() }
+        self.isNegative = isNegative && !self.limbs.isEmpty
+    }
+
     /// - Parameter twosComplement: big-endian; empty means zero.
-    init(twosComplement bytes: RawSpan) {
+    package init(twosComplement bytes: RawSpan) {
         let count: Int = bytes.byteCount
         self.isNegative = count > 0 && bytes.byte(at: 0) >= 0x80
         let fill: UInt8 = isNegative ? 0xFF : 0
@@ -68,7 +75,7 @@ struct BigInteger: Hashable, Sendable {
     }
 
     /// The shortest two's complement, big-endian; at least one byte.
-    var twosComplement: [UInt8] {
+    package var twosComplement: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(limbs.count * 4 + 1)
         var carry: UInt64 = isNegative ? 1 : 0
@@ -107,10 +114,10 @@ struct BigInteger: Hashable, Sendable {
     }
 
     /// The number in decimal digits.
-    var text: String { (isNegative ? "-" : "") + BigInteger.text(digits) }
+    package var text: String { (isNegative ? "-" : "") + BigInteger.text(digits) }
 
     /// Reads an optional sign and decimal digits; nil for anything else and for more than `maximumDigitCount` digits.
-    init?(text: String) {
+    package init?(text: String) {
         var digits = Substring(text).utf8
         var isNegative = false
         if let sign = digits.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
