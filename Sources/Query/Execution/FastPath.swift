@@ -298,7 +298,7 @@ extension ShardExecutor {
         if shard != index { return .elsewhere(shard) }
         let place = try fastTable(table)
         let answer = try place.store.readRow(
-            token: token, key: buffers.key.span, clustering: buffers.clustering.span, columns: nil,
+            token: token, key: buffers.key.span, clustering: buffers.clustering.span, columns: read.columns,
             scratch: &buffers.row)
         var isLive = false
         switch answer {

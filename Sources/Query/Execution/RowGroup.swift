@@ -11,9 +11,9 @@ final class RowGroup {
     private var key: [UInt8] = []
     private var clustering: [UInt8] = []
     private(set) var isOpen = false
-    /// The first row's value of every output that holds no aggregate.
-    private var first: [[UInt8]?] = []
-    private var firstColumns: [String: [UInt8]] = [:]
+    private var functionValue: [UInt8]?
+    /// The outputs with the values of the group's first row; empty as long as there is none.
+    private var first: [CompiledSelector] = []
 
     init(_ plan: SelectPlan) {
         self.plan = plan
@@ -24,25 +24,27 @@ final class RowGroup {
         states = plan.aggregates.map { $0.function.makeState() }
         isOpen = false
         first = []
-        firstColumns = [:]
     }
 
     /// Whether a row with this key belongs to another group than the one before it; it begins one then.
-    func starts(key: [UInt8], clustering: [UInt8]) -> Bool {
-        if isOpen, key == self.key, clustering == self.clustering { return false }
+    ///
+    /// - Parameter functionValue: of the function in GROUP BY, when there is one.
+    func starts(key: [UInt8], clustering: [UInt8], functionValue: [UInt8]?) -> Bool {
+        if isOpen, key == self.key, clustering == self.clustering, functionValue == self.functionValue { return false }
         self.key = key
         self.clustering = clustering
+        self.functionValue = functionValue
         return true
     }
 
     func add(_ position: CurrentPosition, _ bindings: Bindings) throws {
         if !isOpen {
             isOpen = true
-            for column in plan.table.columns { firstColumns[column.name] = try position.array(column) }
             for output in plan.outputs {
                 first.append(
                     output.selector.holdsAggregate
-                        ? nil : try SelectorEvaluation.value(output.selector, position, bindings, []))
+                        ? try SelectorEvaluation.fixed(output.selector, position, bindings)
+                        : .term(.constant(try SelectorEvaluation.value(output.selector, position, bindings, []))))
             }
         }
         for (index, use) in plan.aggregates.enumerated() {
@@ -62,10 +64,12 @@ final class RowGroup {
         for state in states { results.append(try state.result()) }
         var values: [[UInt8]?] = []
         for (index, output) in plan.outputs.enumerated() {
-            if output.selector.holdsAggregate {
-                values.append(try SelectorEvaluation.value(output.selector, columns: firstColumns, bindings, results))
+            // Without any row there are no values but those of the aggregates.
+            if first.isEmpty, !output.selector.holdsAggregate {
+                values.append(nil)
             } else {
-                values.append(isOpen ? first[index] : nil)
+                let selector: CompiledSelector = first.isEmpty ? output.selector : first[index]
+                values.append(try SelectorEvaluation.value(selector, bindings, aggregates: results))
             }
         }
         reset()

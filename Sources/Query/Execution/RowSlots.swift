@@ -83,6 +83,9 @@ public final class RowSlots {
         closeMultiCell()
     }
 
+    /// The row that was decoded last; its bytes stay where they are until the next one.
+    var rowBytes: UnsafeRawBufferPointer { row }
+
     /// The bytes of a value; valid until the next row. Empty for no value.
     public func bytes(_ slot: Int) -> UnsafeRawBufferPointer {
         let value: SlotValue = values[slot]

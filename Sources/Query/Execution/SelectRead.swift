@@ -96,7 +96,8 @@ final class SelectRead: @unchecked Sendable {
     }
 
     private func command(_ partitions: PartitionRange, _ slices: [ClusteringSlice]) -> ReadCommand {
-        ReadCommand(partitions: partitions, slices: slices, isReversed: plan.isReversed)
+        ReadCommand(
+            partitions: partitions, slices: slices, isReversed: plan.isReversed, columns: plan.wantedColumns)
     }
 
     /// What is left of slices once the row at `mark` has been returned.

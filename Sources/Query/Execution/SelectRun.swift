@@ -190,8 +190,14 @@ package final class SelectRun: @unchecked Sendable {
     // MARK: Groups
 
     private func startsGroup(_ group: RowGroup) throws -> Bool {
-        let prefix: Int = plan.groupColumnCount - plan.table.partitionKey.count
-        return group.starts(key: [UInt8](position.key), clustering: try position.clusteringPrefix(prefix))
+        var prefix: Int = plan.groupColumnCount - plan.table.partitionKey.count
+        var functionValue: [UInt8]?
+        if let function = plan.grouping.function {
+            prefix -= 1
+            functionValue = try SelectorEvaluation.value(function, position, bindings, [])
+        }
+        return group.starts(
+            key: [UInt8](position.key), clustering: try position.clusteringPrefix(prefix), functionValue: functionValue)
     }
 
     private func emitGroup(_ group: RowGroup) throws {

@@ -10,13 +10,7 @@ enum SelectorEvaluation {
     ) throws -> [UInt8]? {
         switch selector {
         case .column(let column): return try position.array(column)
-        case .writeTime(let column):
-            let cell = position.cell(column)
-            return cell.hasValue ? bigint(cell.timestamp) : nil
-        case .timeToLive(let column):
-            let cell = position.cell(column)
-            guard cell.hasValue, cell.expires != .max else { return nil }
-            return int(Int32(clamping: cell.expires - bindings.nowSeconds))
+        case .cellTimes(let times): return try times.value(position, bindings)
         case .term(let expression): return try expression.evaluate(bindings).bytes
         case .call(let function, let arguments):
             var values: [[UInt8]?] = []
@@ -26,19 +20,32 @@ enum SelectorEvaluation {
         }
     }
 
-    /// The value for a group, whose columns are those of its first row.
+    /// The expression with the values of one row in the place of its columns, so that only aggregates are left open.
+    static func fixed(
+        _ selector: CompiledSelector, _ position: CurrentPosition, _ bindings: Bindings
+    ) throws -> CompiledSelector {
+        switch selector {
+        case .column, .cellTimes: return .term(.constant(try value(selector, position, bindings, [])))
+        case .term, .aggregate: return selector
+        case .call(let function, let arguments):
+            var fixedArguments: [CompiledSelector] = []
+            for argument in arguments { fixedArguments.append(try fixed(argument, position, bindings)) }
+            return .call(function, fixedArguments)
+        }
+    }
+
+    /// The value of an expression for a group; columns that are left in it are null.
     static func value(
-        _ selector: CompiledSelector, columns: [String: [UInt8]], _ bindings: Bindings, _ aggregates: [[UInt8]?]
+        _ selector: CompiledSelector, _ bindings: Bindings, aggregates: [[UInt8]?]
     ) throws -> [UInt8]? {
         switch selector {
-        case .column(let column): return columns[column.name]
+        case .column, .cellTimes: return nil
         case .term(let expression): return try expression.evaluate(bindings).bytes
         case .call(let function, let arguments):
             var values: [[UInt8]?] = []
-            for argument in arguments { values.append(try value(argument, columns: columns, bindings, aggregates)) }
+            for argument in arguments { values.append(try value(argument, bindings, aggregates: aggregates)) }
             return try function.call(values, bindings)
         case .aggregate(let index): return aggregates[index]
-        case .writeTime, .timeToLive: return nil
         }
     }
 

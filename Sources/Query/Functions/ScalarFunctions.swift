@@ -2,55 +2,98 @@ package import CQL
 package import DataModel
 import Primitives
 
-/// The built-in functions, found by name and by the types of what they are given.
+/// The built-in functions, found by name and by what they are given.
 package enum ScalarFunctions {
-    /// - Parameters:
-    ///   - arguments: nil for an argument whose type only the function can tell.
-    ///   - receiver: the type that is wanted of the result; nil when any will do.
+    /// Where a function is called: error texts differ.
+    package enum Place: Sendable { case selection, term }
+
+    /// - Parameter receiver: the type that is wanted of the result; nil when any will do.
     package static func resolve(
-        _ name: QualifiedName, arguments: [CQLType?], receiver: CQLType?
+        _ name: QualifiedName, _ arguments: [FunctionArgument], receiver: CQLType?, in place: Place
     ) throws(CQLError) -> ScalarFunction {
-        guard name.keyspace == nil || name.keyspace == "system" else { throw unknown(name) }
-        let candidates: [ScalarFunction] = self.candidates(name.name.lowercased(), receiver)
-        guard !candidates.isEmpty else { throw unknown(name) }
-        let fitting = candidates.filter { function in
-            function.argumentTypes.count == arguments.count
-                && zip(arguments, function.argumentTypes).allSatisfy { given, wanted in
-                    given.map { isAssignable($0, to: wanted) } ?? true
-                }
+        guard name.keyspace == nil || name.keyspace == "system" else { throw unknown(name, place) }
+        let candidates: [ScalarFunction] = try self.candidates(name.name, arguments, receiver)
+        guard let first = candidates.first else { throw unknown(name, place) }
+        if candidates.count == 1 {
+            try check(first, arguments)
+            return first
         }
-        if let first = fitting.first { return first }
-        let count: Int = candidates[0].argumentTypes.count
-        if candidates.allSatisfy({ $0.argumentTypes.count != arguments.count }) {
+        let (exact, compatible) = matches(candidates, arguments, receiver)
+        if let exact { return exact }
+        guard let found = compatible.first else {
             throw .invalid(
-                message:
-                    "Invalid number of arguments in call to function \(candidates[0].name): \(count) required "
-                    + "but \(arguments.count) provided"
-            )
+                message: "Invalid call to function \(name.name), none of its type signatures match (known type "
+                    + "signatures: \(signatures(candidates)))")
         }
-        throw .invalid(
-            message: "Invalid call to function \(name.name), none of its type signatures match (known type signatures: "
-                + candidates.map {
-                    "\($0.name) : (" + $0.argumentTypes.map(\.cqlName).joined(separator: ", ") + ") -> "
-                        + $0.returnType.cqlName
-                }
-                .joined(separator: ", ") + ")")
+        guard compatible.count == 1 else {
+            throw .invalid(
+                message: "Ambiguous call to function \(name.name) (can be matched by following signatures: "
+                    + "\(signatures(compatible))): use type casts to disambiguate")
+        }
+        return found
     }
 
-    private static func unknown(_ name: QualifiedName) -> CQLError {
-        .invalid(message: "Unknown function '\(name.keyspace.map { $0 + "." } ?? "")\(name.name)'")
+    /// The candidate that is wanted exactly, or all those that would do.
+    static func matches(
+        _ candidates: [ScalarFunction], _ arguments: [FunctionArgument], _ receiver: CQLType?
+    ) -> (exact: ScalarFunction?, compatible: [ScalarFunction]) {
+        var compatible: [ScalarFunction] = []
+        for candidate in candidates where candidate.argumentTypes.count == arguments.count {
+            if let receiver, !isAssignable(candidate.returnType, to: receiver) { continue }
+            let fits = zip(arguments, candidate.argumentTypes).map { $0.fit(to: $1) }
+            switch fits.min() ?? .exact {
+            case .exact: return (candidate, [])
+            case .weak: compatible.append(candidate)
+            case .none: break
+            }
+        }
+        return (nil, compatible)
     }
 
-    /// Whether a value of one type may stand where another is wanted: the same, or the same bytes.
+    /// The only function of its name says exactly what does not fit.
+    private static func check(_ function: ScalarFunction, _ arguments: [FunctionArgument]) throws(CQLError) {
+        let types: [CQLType] = function.argumentTypes
+        guard types.count == arguments.count else {
+            throw .invalid(
+                message: "Invalid number of arguments in call to function \(function.name): \(types.count) required "
+                    + "but \(arguments.count) provided")
+        }
+        for (index, argument) in arguments.enumerated() where argument.fit(to: types[index]) == .none {
+            throw .invalid(
+                message: "Type error: \(argument.text) cannot be passed as argument \(index) of function "
+                    + "\(function.name) of type \(types[index].cqlName)")
+        }
+    }
+
+    private static func signatures(_ functions: [ScalarFunction]) -> String {
+        functions.map { function in
+            let types: String = function.argumentTypes.map(\.cqlName).joined(separator: ", ")
+            return "\(function.name) : (\(types)) -> \(function.returnType.cqlName)"
+        }
+        .joined(separator: ", ")
+    }
+
+    private static func unknown(_ name: QualifiedName, _ place: Place) -> CQLError {
+        let shown: String = "\(name.keyspace.map { $0 + "." } ?? "")\(name.name)"
+        return .invalid(
+            message: place == .selection ? "Unknown function '\(shown)'" : "Unknown function \(shown) called")
+    }
+
+    /// Whether a value of one type may stand where another is wanted: the same, or one whose bytes mean the same there.
     package static func isAssignable(_ type: CQLType, to wanted: CQLType) -> Bool {
         if type.frozen == wanted.frozen { return true }
         switch (type, wanted) {
-        case (.ascii, .text), (.timeuuid, .uuid), (.bigint, .counter), (.counter, .bigint): return true
+        case (_, .blob), (.ascii, .text), (.timeuuid, .uuid), (.bigint, .counter), (.counter, .bigint),
+            (.timestamp, .bigint), (.bigint, .timestamp), (.bigint, .time), (.int, .date), (.int, .varint),
+            (.bigint, .varint), (.timestamp, .varint):
+            return true
         default: return false
         }
     }
 
-    private static func candidates(_ name: String, _ receiver: CQLType?) -> [ScalarFunction] {
+    private static func candidates(
+        _ name: String, _ arguments: [FunctionArgument], _ receiver: CQLType?
+    ) throws(CQLError) -> [ScalarFunction] {
         switch name {
         case "uuid": return [identifier("system.uuid", .uuid)]
         case "now", "current_timeuuid", "currenttimeuuid": return [identifier("system.\(name)", .timeuuid)]
@@ -69,9 +112,17 @@ package enum ScalarFunctions {
         case "to_date", "todate": return TimeConversion.toDate("system.\(name)")
         case "to_timestamp", "totimestamp": return TimeConversion.toTimestamp("system.\(name)")
         case "to_unix_timestamp", "tounixtimestamp": return TimeConversion.toUnixTimestamp("system.\(name)")
-        case "to_json", "tojson", "from_json", "fromjson": return json(name, receiver)
-        default: return blobConversion(name)
+        case "floor": return FloorFunctions.all
+        case "abs", "exp", "log", "log10", "round": return MathFunctions.functions(name)
+        case "to_json", "tojson", "from_json", "fromjson":
+            return [try JSONFunctions.function(name, arguments, receiver)]
+        default: break
         }
+        if let function = try CollectionFunctions.function(name, arguments, receiver) { return [function] }
+        if let function = try MaskingFunctions.function(name, arguments, receiver) { return [function] }
+        if let function = try VectorFunctions.function(name, arguments, receiver) { return [function] }
+        let casts: [ScalarFunction] = Casts.functions(name)
+        return casts.isEmpty ? blobConversion(name) : casts
     }
 
     private static func identifier(_ name: String, _ type: CQLType) -> ScalarFunction {
@@ -85,22 +136,6 @@ package enum ScalarFunctions {
         _ name: String, _ type: CQLType, _ convert: @escaping @Sendable (Int64) -> [UInt8]
     ) -> ScalarFunction {
         ScalarFunction(name, [], returns: type) { _, bindings throws(CQLError) in convert(bindings.nowMicroseconds) }
-    }
-
-    private static func json(_ name: String, _ receiver: CQLType?) -> [ScalarFunction] {
-        if name.hasPrefix("from") {
-            guard let receiver else { return [] }
-            return [
-                ScalarFunction("system.\(name)", [.text], returns: receiver) { arguments, _ throws(CQLError) in
-                    guard let bytes = arguments[0] else { return nil }
-                    do throws(InvalidValue) {
-                        return try receiver.valueBytes(
-                            ofJSON: JSONValue(parsing: String(decoding: bytes, as: UTF8.self)))
-                    } catch { throw .invalid(message: error.description) }
-                }
-            ]
-        }
-        return []
     }
 
     /// `<type>_as_blob` and `blob_as_<type>`, also in their older spellings `<type>asblob` and `blobas<type>`.
@@ -135,6 +170,17 @@ package enum ScalarFunctions {
             }
         }
         return []
+    }
+}
+
+extension CQLError {
+    /// What a function answers that cannot do what it was asked.
+    static func functionFailure(_ name: String, _ types: [CQLType], _ detail: String) -> CQLError {
+        let texts: [String] = types.map(\.cqlName)
+        let short = String(name.drop { $0 != "." }.dropFirst())
+        return .functionFailure(
+            message: "execution of '\(name)[\(texts.joined(separator: ", "))]' failed: \(detail)", keyspace: "system",
+            function: short, argumentTypes: texts)
     }
 }
 

@@ -30,6 +30,20 @@ enum TimeConversion {
         (number(bytes) - (1 << 31)) * millisecondsPerDay
     }
 
+    /// The moment that a value of a type of moments stands for; nil for an identifier that has none.
+    static func milliseconds(_ bytes: [UInt8], _ type: CQLType) -> Int64? {
+        switch type {
+        case .date: milliseconds(ofDate: bytes)
+        case .timeuuid: milliseconds(ofIdentifier: bytes)
+        default: number(bytes)
+        }
+    }
+
+    /// A moment as a `date` or as a `timestamp`.
+    static func bytes(milliseconds: Int64, _ type: CQLType) -> [UInt8] {
+        type == .date ? date(milliseconds: milliseconds) : SelectorEvaluation.bigint(milliseconds)
+    }
+
     private static func function(
         _ name: String, _ from: CQLType, _ to: CQLType, _ convert: @escaping @Sendable ([UInt8]) -> [UInt8]?
     ) -> ScalarFunction {

@@ -4,8 +4,7 @@ import DataModel
 /// An expression of a selection whose type is known.
 package indirect enum CompiledSelector: Sendable {
     case column(CompiledColumn)
-    case writeTime(CompiledColumn)
-    case timeToLive(CompiledColumn)
+    case cellTimes(CellTimes)
     /// A constant, or a bound value.
     case term(Expression)
     case call(ScalarFunction, [CompiledSelector])
@@ -17,7 +16,8 @@ extension CompiledSelector {
     /// The columns that it takes values from.
     package var columns: [CompiledColumn] {
         switch self {
-        case .column(let column), .writeTime(let column), .timeToLive(let column): [column]
+        case .column(let column): [column]
+        case .cellTimes(let times): [times.column]
         case .call(_, let arguments): arguments.flatMap(\.columns)
         case .term, .aggregate: []
         }
@@ -28,6 +28,16 @@ extension CompiledSelector {
 package struct AggregateUse: Sendable {
     package let function: AggregateFunction
     package let argument: CompiledSelector?
+}
+
+/// What GROUP BY asks for.
+package struct Grouping: Sendable {
+    /// How many columns of the primary key, from its first, make a group; zero without GROUP BY.
+    package var columnCount = 0
+    /// Stands for the last of these columns: rows for which it has the same value are one group.
+    package var function: CompiledSelector?
+
+    package init() {}
 }
 
 /// One column of a result.
@@ -42,8 +52,7 @@ package final class SelectPlan: Sendable {
     package let restrictions: Restrictions
     package let outputs: [OutputColumn]
     package let aggregates: [AggregateUse]
-    /// For GROUP BY: how many columns of the primary key, from its first, make a group.
-    package let groupColumnCount: Int
+    package let grouping: Grouping
     package let isDistinct: Bool
     package let isJSON: Bool
     package let isReversed: Bool
@@ -55,19 +64,21 @@ package final class SelectPlan: Sendable {
     package let warnings: [String]
     /// When every output is a plain column: which, in order. The fast way of writing rows.
     package let plainColumns: [CompiledColumn]?
+    /// The ids of the static and regular columns that have to be read, ascending; nil for all of them.
+    package let wantedColumns: [UInt16]?
     /// When the statement reads at most one row of one partition by bound or constant values: where they come from.
     package let fast: FastRead?
 
     package init(
         table: CompiledTable, restrictions: Restrictions, outputs: [OutputColumn], aggregates: [AggregateUse],
-        groupColumnCount: Int, isDistinct: Bool, isJSON: Bool, isReversed: Bool, sortsRows: Bool, limit: Expression?,
+        grouping: Grouping, isDistinct: Bool, isJSON: Bool, isReversed: Bool, sortsRows: Bool, limit: Expression?,
         perPartitionLimit: Expression?, warnings: [String]
     ) {
         self.table = table
         self.restrictions = restrictions
         self.outputs = outputs
         self.aggregates = aggregates
-        self.groupColumnCount = groupColumnCount
+        self.grouping = grouping
         self.isDistinct = isDistinct
         self.isJSON = isJSON
         self.isReversed = isReversed
@@ -81,13 +92,27 @@ package final class SelectPlan: Sendable {
             if case .column(let column) = output.selector { plain?.append(column) } else { plain = nil }
         }
         self.plainColumns = isJSON ? nil : plain
+        let wantedColumns = SelectPlan.wantedColumns(table, outputs, aggregates, restrictions)
+        self.wantedColumns = wantedColumns
         self.fast =
-            aggregates.isEmpty && groupColumnCount == 0 && !isDistinct && !isJSON && limit == nil
+            aggregates.isEmpty && grouping.columnCount == 0 && !isDistinct && !isJSON && limit == nil
                 && perPartitionLimit == nil && !table.isComputed
-            ? FastRead(table: table, restrictions: restrictions, outputs: plain) : nil
+            ? FastRead(table: table, restrictions: restrictions, outputs: plain, columns: wantedColumns) : nil
     }
 
+    package var groupColumnCount: Int { grouping.columnCount }
     package var isAggregate: Bool { !aggregates.isEmpty || groupColumnCount > 0 }
+
+    /// The ids of the static and regular columns that have to be read, ascending; nil for all of them.
+    private static func wantedColumns(
+        _ table: CompiledTable, _ outputs: [OutputColumn], _ aggregates: [AggregateUse], _ restrictions: Restrictions
+    ) -> [UInt16]? {
+        var columns: [CompiledColumn] = outputs.flatMap(\.selector.columns)
+        columns += aggregates.flatMap { $0.argument?.columns ?? [] }
+        columns += restrictions.filters.map(\.column)
+        let ids: Set<UInt16> = Set(columns.filter { !$0.isPrimaryKey }.map(\.definition.id))
+        return ids.count == table.statics.count + table.regulars.count ? nil : ids.sorted()
+    }
 }
 
 /// A read of one row by its full key, of columns that are a single cell: what most prepared SELECTs are.
@@ -97,6 +122,8 @@ public final class FastRead: Sendable {
     public let partitionKey: [FastValue]
     public let clustering: [FastValue]
     public let outputs: [FastOutput]
+    /// The ids of the columns that have to be read, ascending; nil for all of them.
+    public let columns: [UInt16]?
 
     /// Where the value of an output column comes from.
     public enum FastOutput: Sendable {
@@ -107,7 +134,7 @@ public final class FastRead: Sendable {
         case regular(Int)
     }
 
-    init?(table: CompiledTable, restrictions: Restrictions, outputs: [CompiledColumn]?) {
+    init?(table: CompiledTable, restrictions: Restrictions, outputs: [CompiledColumn]?, columns: [UInt16]?) {
         guard let outputs, restrictions.filters.isEmpty, restrictions.clusteringTuples == nil,
             restrictions.clusteringRange == nil, restrictions.clustering.count == table.clustering.count,
             restrictions.namesOnePartition
@@ -130,6 +157,7 @@ public final class FastRead: Sendable {
         self.partitionKey = partitionKey
         self.clustering = clustering
         self.outputs = fast
+        self.columns = columns
     }
 }
 

@@ -61,7 +61,8 @@ package struct TermBinder {
         case .cast(let inner, let target):
             return try bindCast(inner, target, to: type, named: name)
         case .negation(let inner):
-            return try bindArithmetic(.subtract, .literal(.integer("0")), inner, to: type, named: name)
+            let function = try Arithmetic.negation(try argument(inner), receiver: type)
+            return .call(function, [try bind(inner, to: function.argumentTypes[0], named: "arg0(\(function.name))")])
         case .operation(let left, let operation, let right):
             return try bindArithmetic(operation, left, right, to: type, named: name)
         }
@@ -151,14 +152,21 @@ package struct TermBinder {
     private mutating func bindCall(
         _ name: QualifiedName, _ arguments: [Term], to type: CQLType, named receiver: String
     ) throws(CQLError) -> Expression {
-        var known: [CQLType?] = []
-        for argument in arguments { known.append(try self.type(of: argument)) }
-        let function = try self.function(name, arguments: known, receiver: type)
+        var known: [FunctionArgument] = []
+        for argument in arguments { known.append(try self.argument(argument)) }
+        if AggregateFunctions.isName(name) {
+            throw .invalid(message: "Aggregation function are not supported in the where clause")
+        }
+        let function = try self.function(name, known, receiver: type)
         guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
             throw .invalid(
                 message: "Type error: cannot assign result of function \(function.name) (type "
                     + "\(function.returnType.cqlName)) to \(receiver) (type \(type.cqlName))")
         }
+        return try call(function, arguments)
+    }
+
+    private mutating func call(_ function: ScalarFunction, _ arguments: [Term]) throws(CQLError) -> Expression {
         var bound: [Expression] = []
         for (index, argument) in arguments.enumerated() {
             bound.append(try bind(argument, to: function.argumentTypes[index], named: "arg\(index)(\(function.name))"))
@@ -168,10 +176,10 @@ package struct TermBinder {
 
     /// The function that a call means; `token` is that of the statement's table.
     private func function(
-        _ name: QualifiedName, arguments: [CQLType?], receiver: CQLType?
+        _ name: QualifiedName, _ arguments: [FunctionArgument], receiver: CQLType?
     ) throws(CQLError) -> ScalarFunction {
         guard name.name == "token", name.keyspace == nil || name.keyspace == "system" else {
-            return try ScalarFunctions.resolve(name, arguments: arguments, receiver: receiver)
+            return try ScalarFunctions.resolve(name, arguments, receiver: receiver, in: .term)
         }
         guard arguments.count == table.partitionKey.count else {
             throw .invalid(
@@ -184,14 +192,14 @@ package struct TermBinder {
     private mutating func bindCast(
         _ inner: Term, _ target: NativeTypeName, to type: CQLType, named name: String
     ) throws(CQLError) -> Expression {
-        guard let source = try self.type(of: inner) else {
+        guard let source = try argument(inner).likelyType else {
             throw .invalid(message: "Ambiguous call to function CAST: the type of its argument is not known")
         }
-        let function = try ScalarFunctions.cast(from: source, to: CQLType(target))
+        let function = try Casts.function(from: source, to: CQLType(target), shown: inner.cqlText)
         guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
             throw .invalid(
-                message: "Type error: cannot assign result of function cast (type \(function.returnType.cqlName)) to "
-                    + "\(name) (type \(type.cqlName))")
+                message: "Type error: cannot assign result of function \(function.name) (type "
+                    + "\(function.returnType.cqlName)) to \(name) (type \(type.cqlName))")
         }
         return .call(function, [try bind(inner, to: source, named: name)])
     }
@@ -199,18 +207,14 @@ package struct TermBinder {
     private mutating func bindArithmetic(
         _ operation: ArithmeticOperator, _ left: Term, _ right: Term, to type: CQLType, named name: String
     ) throws(CQLError) -> Expression {
-        let leftType: CQLType = try self.type(of: left) ?? type
-        let rightType: CQLType = try self.type(of: right) ?? type
-        let function = try Arithmetic.function(operation, leftType, rightType)
-        guard ScalarFunctions.isAssignable(function.returnType, to: type) else {
-            throw .invalid(
-                message: "Type error: cannot assign result of function system._\(operation.rawValue) (type "
-                    + "\(function.returnType.cqlName)) to \(name) (type \(type.cqlName))")
-        }
-        let wanted = try Arithmetic.function(operation, leftType, rightType, result: type)
-        return .call(
-            wanted,
-            [try bind(left, to: leftType, named: name), try bind(right, to: rightType, named: name)])
+        let function = try Arithmetic.function(operation, try argument(left), try argument(right), receiver: type)
+        return try call(function, [left, right])
+    }
+
+    /// What is known of an argument before its function is.
+    private func argument(_ term: Term) throws(CQLError) -> FunctionArgument {
+        if let type = try type(of: term) { return FunctionArgument(text: term.cqlText, type: type) }
+        return FunctionArgument(term)
     }
 
     /// The type that a term has by itself; nil when only its receiver can tell.
@@ -219,13 +223,16 @@ package struct TermBinder {
         case .hint(let written, _): return try resolver.resolve(written)
         case .cast(_, let target): return CQLType(target)
         case .call(let name, let arguments):
-            var known: [CQLType?] = []
-            for argument in arguments { known.append(try type(of: argument)) }
-            return try function(name, arguments: known, receiver: nil).returnType
+            var known: [FunctionArgument] = []
+            for argument in arguments { known.append(try self.argument(argument)) }
+            return try function(name, known, receiver: nil).returnType
         case .operation(let left, let operation, let right):
-            guard let leftType = try type(of: left), let rightType = try type(of: right) else { return nil }
-            return try Arithmetic.function(operation, leftType, rightType).returnType
+            let arguments: [FunctionArgument] = [try argument(left), try argument(right)]
+            // Of two constants, and of markers, the receiver tells.
+            if arguments.allSatisfy({ $0.type == nil }) || arguments.contains(where: \.isMarker) { return nil }
+            return try Arithmetic.function(operation, arguments[0], arguments[1], receiver: nil).returnType
         case .negation(let inner): return try type(of: inner)
+        case .tuple(let fields): return fields.count == 1 ? try type(of: fields[0]) : nil
         default: return nil
         }
     }
