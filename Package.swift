@@ -92,7 +92,10 @@ let testTargets: [Target] = [
         imports: ["Coordination", "Cluster", "Storage", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
     tests(
         "QueryTests",
-        imports: ["Query", "CQL", "Cluster", "Storage", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+        imports: [
+            "Query", "CQL", "Coordination", "Cluster", "Storage", "SimulatedHost", "Environment", "DataModel",
+            "Primitives",
+        ]),
     tests(
         "ShellTests",
         imports: ["Shell", "MartletClient", "CQL", "SimulatedHost", "Environment", "DataModel", "Primitives"]),

@@ -2,30 +2,26 @@ import CQL
 
 /// What the client of a batch is warned of: batches that are large, or that gain nothing from being batches.
 struct BatchWarnings {
-    /// A batch of several partitions that is larger than this gets a warning, in bytes.
-    static let warnedByteCount = 5 << 10
-    /// An unlogged batch over more partitions than this gets a warning.
-    static let unloggedPartitionCount = 10
-
     let kind: BatchStatement.Kind
     /// The table of each partition that the batch changed, in order.
     let tables: [CompiledTable]
     /// The size of the batch's mutations together.
     let byteCount: Int
+    var limits = QueryLimits()
 
     /// The warnings in Cassandra's words, which tools look for.
     var texts: [String] {
-        let isLarge: Bool = tables.count > 1 && byteCount > BatchWarnings.warnedByteCount
-        let isScattered: Bool = kind == .unlogged && tables.count > BatchWarnings.unloggedPartitionCount
+        let isLarge: Bool = tables.count > 1 && byteCount > limits.batchWarnByteCount
+        let isScattered: Bool = kind == .unlogged && tables.count > limits.unloggedBatchPartitionWarnCount
         guard isLarge || isScattered else { return [] }
         let names: [String] = tableNames
         let joined: String = names.joined(separator: ", ")
         var texts: [String] = []
         if isLarge {
-            let excess: Int = byteCount - BatchWarnings.warnedByteCount
+            let excess: Int = byteCount - limits.batchWarnByteCount
             texts.append(
                 "Batch for [\(joined)] is of size \(BatchWarnings.size(byteCount)), exceeding specified threshold of "
-                    + "\(BatchWarnings.size(BatchWarnings.warnedByteCount)) by \(BatchWarnings.size(excess)).")
+                    + "\(BatchWarnings.size(limits.batchWarnByteCount)) by \(BatchWarnings.size(excess)).")
         }
         if isScattered {
             texts.append(

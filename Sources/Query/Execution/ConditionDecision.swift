@@ -93,6 +93,18 @@ struct ConditionDecision {
         case .isIn(let membership):
             let wanted: [[UInt8]?] = try candidates(membership, bindings, condition)
             return try wanted.contains { try compare(value, .equal, $0, form, condition) }
+        case .contains(let expression, let element, let inKeys):
+            guard let wanted = try expression.evaluate(bindings).bytes else {
+                throw CQLError.invalid(
+                    message: "Invalid comparison with null for operator \"\(inKeys ? "CONTAINS KEY" : "CONTAINS")\"")
+            }
+            guard let value else { return false }
+            let parts: [[UInt8]] =
+                condition.type.kind != .map
+                ? try Membership.elements(value)
+                : try ScalarFunction.entries(value).map { inKeys ? $0.key : $0.value }
+            let elementForm = ComparableForm(element)
+            return parts.contains { elementForm.order($0.span.bytes, wanted.span.bytes) == 0 }
         }
     }
 

@@ -8,14 +8,14 @@ final class SelectRead: @unchecked Sendable {
     // Unchecked: handed from shard to shard by the one task that runs the request.
     let run: SelectRun
     private(set) var commands: [ReadCommand] = []
-    private(set) var warnings: [String] = []
     /// Whether all of the result was read.
     var isComplete = false
     private let plan: SelectPlan
+    private let isResuming: Bool
 
     var isEmpty: Bool { commands.isEmpty }
 
-    init(_ plan: SelectPlan, _ bindings: Bindings, _ context: RequestContext) throws {
+    init(_ plan: SelectPlan, _ bindings: Bindings, _ context: RequestContext, tombstones: TombstoneLimit) throws {
         self.plan = plan
         let limit: Int = try SelectRead.limit(plan.limit, bindings, "LIMIT")
         let perPartition: Int = try SelectRead.limit(plan.perPartitionLimit, bindings, "PER PARTITION LIMIT")
@@ -33,7 +33,8 @@ final class SelectRead: @unchecked Sendable {
         }
         self.run = SelectRun(
             plan: plan, bindings: bindings, limit: limit, perPartitionLimit: perPartition,
-            pageSize: plan.sortsRows ? -1 : context.pageSize, resuming: resuming)
+            pageSize: plan.sortsRows ? -1 : context.pageSize, resuming: resuming, tombstones: tombstones)
+        self.isResuming = resuming != nil
         let slices: [ClusteringSlice] = try plan.restrictions.slices(plan.table, bindings)
         if plan.restrictions.namesPartitions {
             try addPartitions(try plan.restrictions.partitionKeys(plan.table, bindings), slices, resuming)
@@ -109,8 +110,19 @@ final class SelectRead: @unchecked Sendable {
         return Restrictions.intersection(slices, [left])
     }
 
+    /// Whether the partitions from this one on may be read at the same time: their rows do not depend on each other.
+    func canReadAhead(from place: Int) -> Bool {
+        guard !plan.isAggregate, !plan.sortsRows, commands.count - place > 1, place > 0 || !isResuming else {
+            return false
+        }
+        if case .one = commands[place].partitions { return true }
+        return false
+    }
+
     /// Takes all that a cursor has, waiting for the disk where that is needed; true when the page is full.
-    func drive(_ cursor: ReadCursor) async throws -> Bool {
+    func drive(_ cursor: ReadCursor) async throws -> Bool { try await SelectRead.drive(run, cursor) }
+
+    static func drive(_ run: SelectRun, _ cursor: ReadCursor) async throws -> Bool {
         while true {
             switch try run.drive(cursor) {
             case .finished: return false

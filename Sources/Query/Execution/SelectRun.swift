@@ -30,13 +30,19 @@ package final class SelectRun: @unchecked Sendable {
     private var lastKey: [UInt8] = []
     private var lastMark: [UInt8] = []
     package private(set) var tombstoneCount = 0
+    private let tombstones: TombstoneLimit
+    /// Bytes of rows with which a page counts as full.
+    private let pageByteCount: Int
 
     /// The largest result of one page, in bytes.
     private static let maximumByteCount = 256 << 20
 
     package init(
-        plan: SelectPlan, bindings: Bindings, limit: Int, perPartitionLimit: Int, pageSize: Int, resuming: PagingState?
+        plan: SelectPlan, bindings: Bindings, limit: Int, perPartitionLimit: Int, pageSize: Int, resuming: PagingState?,
+        tombstones: TombstoneLimit, pageByteCount: Int = .max
     ) {
+        self.tombstones = tombstones
+        self.pageByteCount = pageByteCount
         self.plan = plan
         self.bindings = bindings
         self.now = bindings.nowSeconds
@@ -71,7 +77,8 @@ package final class SelectRun: @unchecked Sendable {
         }
     }
 
-    private var isFull: Bool { rowCount >= pageSize }
+    private var isFull: Bool { rowCount >= pageSize || rows.count >= pageByteCount }
+    package var isPageFull: Bool { isFull }
 
     private func enterPartition(_ cursor: ReadCursor) throws {
         try position.enterPartition(key: cursor.key, staticRow: cursor.staticRow, now: now)
@@ -79,13 +86,19 @@ package final class SelectRun: @unchecked Sendable {
         partitionHasRows = resumesPartition
         if !resumesPartition { remainingInPartition = perPartitionLimit }
         resumesPartition = false
-        tombstoneCount += position.statics.tombstoneCount
+        tombstoneCount += position.statics.tombstoneCount + cursor.rangeDeletions.count
     }
 
     /// Takes one row; false when the page or the limit is full.
     private func takeRow(_ cursor: ReadCursor) throws -> Bool {
         try position.enterRow(clustering: cursor.clustering, row: cursor.row, now: now)
-        tombstoneCount += position.regulars.tombstoneCount
+        let deadCount: Int = position.regulars.tombstoneCount
+        tombstoneCount += deadCount
+        if deadCount > 0 || !position.regulars.isLive {
+            // A row that was deleted as a whole has no dead cells, but is one itself.
+            if deadCount == 0 { tombstoneCount += 1 }
+            try tombstones.check(tombstoneCount)
+        }
         guard position.regulars.isLive else { return true }
         partitionHasRows = true
         guard try passes() else { return true }
@@ -224,5 +237,45 @@ package final class SelectRun: @unchecked Sendable {
         PagingState(
             partitionKey: lastKey, rowMark: lastMark, remaining: remaining,
             remainingInPartition: max(0, remainingInPartition))
+    }
+}
+
+/// Runs for single partitions that were read at the same time, and what becomes of them.
+extension SelectRun {
+    /// The most bytes of rows that are kept of one partition of several.
+    private static let partByteCount = 1 << 20
+
+    /// A run for one partition, which takes no more than this one could still use.
+    func makePart() -> SelectRun {
+        SelectRun(
+            plan: plan, bindings: bindings, limit: remaining, perPartitionLimit: perPartitionLimit,
+            pageSize: pageSize == .max ? -1 : max(1, pageSize - rowCount), resuming: nil, tombstones: tombstones,
+            pageByteCount: SelectRun.partByteCount)
+    }
+
+    /// Takes the rows of a partition that was read apart; false when they do not fit, and nothing was taken then.
+    func take(_ part: SelectRun, isCut: Bool) -> Bool {
+        guard !isCut, part.rowCount <= remaining, pageSize == .max || rowCount + part.rowCount <= pageSize,
+            rows.count + part.rows.count <= SelectRun.maximumByteCount
+        else { return false }
+        tombstoneCount += part.tombstoneCount
+        guard part.rowCount > 0 else { return true }
+        part.rows.withUnsafeBytes { rows.write($0) }
+        rowCount += part.rowCount
+        remaining -= part.rowCount
+        remainingInPartition = part.remainingInPartition
+        lastKey = part.lastKey
+        lastMark = part.lastMark
+        return true
+    }
+
+    /// What the client is told of the tombstones that were passed.
+    func tombstoneWarnings(_ text: String, limit: Int) -> [String] {
+        guard tombstones.isCounted, tombstoneCount > limit else { return [] }
+        let token = lastKey.isEmpty ? "unknown" : "\(Token(ofKey: lastKey.span.bytes).value)"
+        return [
+            "Read \(rowCount) live rows and \(tombstoneCount) tombstone cells for query \(text.prefix(512)); token "
+                + "\(token) (see tombstone_warn_threshold)"
+        ]
     }
 }

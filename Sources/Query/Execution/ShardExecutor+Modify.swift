@@ -16,9 +16,38 @@ struct PartitionWork: Sendable {
     let table: CompiledTable
     let key: [UInt8]
     var steps: [ModificationExecution]
+    /// The mutation, when it was made before the shard of the partition is asked: for batches, whose size is checked.
+    var mutation: [UInt8]?
 
     var token: Token { Token(ofKey: key.span.bytes) }
     var needsRead: Bool { steps.contains { $0.plan.needsRead } }
+
+    init(table: CompiledTable, key: [UInt8], steps: [ModificationExecution]) {
+        self.table = table
+        self.key = key
+        self.steps = steps
+    }
+
+    /// The mutation that the statements come to; empty when they change nothing.
+    func encoded(after found: StoredPartition) throws -> [UInt8] {
+        var update = PartitionUpdate(table: table, key: key)
+        var current: StoredPartition = found
+        for step in steps {
+            let now: Int64 = step.times.nowSeconds
+            let before: StoredPartition = current
+            var own = PartitionUpdate(table: table, key: key)
+            try step.apply(to: &own, statics: before.current(before.staticRow, now: now)) {
+                clustering throws(CQLError) in
+                before.current(before.rows[clustering], now: now)
+            }
+            if needsRead, steps.count > 1 { try current.absorb(own) }
+            update.add(own)
+        }
+        guard !update.isEmpty else { return [] }
+        var writer = ByteWriter()
+        try update.write(to: &writer)
+        return writer.array()
+    }
 }
 
 /// Where in the log a mutation stands, and its size.
@@ -61,50 +90,44 @@ extension ShardExecutor {
             }
         }
         if isConditional { return try await modifyConditionally(works, isBatch: kind != nil, context) }
+        var warnings: [String] = []
+        if let kind {
+            var size = BatchSize(node.limits)
+            for place in works.indices { try size.add(&works[place]) }
+            warnings = size.warnings(works, kind)
+        }
         context.trace?.add("Writing to \(works.count) partitions")
-        let byteCount: Int = try await write(works, context)
-        guard let kind, works.count > 1 else { return .void }
-        let warnings = BatchWarnings(kind: kind, tables: works.map(\.table), byteCount: byteCount)
-        return QueryResult(.void, warnings: warnings.texts)
+        try await write(works)
+        return QueryResult(.void, warnings: warnings)
     }
 
-    /// Writes to every partition; the result is the size of the mutations together.
-    private func write(_ works: [PartitionWork], _ context: RequestContext) async throws -> Int {
-        var byteCount = 0
+    /// Writes on all shards at once.
+    private func write(_ works: [PartitionWork]) async throws {
+        var byShard: [[PartitionWork]] = Array(repeating: [], count: group.executors.count)
+        for work in works { byShard[group.slices.shard(of: work.token)].append(work) }
+        _ = try await group.run(byShard, from: self) { executor, works in try await executor.writeHere(works) }
+    }
+
+    /// Writes to partitions of this shard, and waits until the writes may be acknowledged.
+    private func writeHere(_ works: [PartitionWork]) async throws {
+        var last: LogPosition = .start
         for work in works {
-            let shard: Int = group.slices.shard(of: work.token)
-            if shard == index {
-                byteCount += try await writeHere(work)
-            } else {
-                context.trace?.add("Writing on shard \(shard)")
-                byteCount += try await group.run(on: shard) { executor in try await executor.writeHere(work) }
+            guard let table = store.table(work.table.definition.id) else {
+                throw CQLError.invalid(message: "table \(work.table.name) does not exist")
             }
+            last = max(last, try await apply(work, table))
         }
-        return byteCount
+        try await replica.waitUntilDurable(last)
     }
 
-    /// Writes to a partition of this shard, and waits until the write may be acknowledged; the result is the size of the
-    /// mutation.
-    func writeHere(_ work: PartitionWork) async throws -> Int {
-        guard let table = store.table(work.table.definition.id) else {
-            throw CQLError.invalid(message: "table \(work.table.name) does not exist")
+    private func apply(_ work: PartitionWork, _ table: TableStore) async throws -> LogPosition {
+        if let mutation = work.mutation {
+            return mutation.isEmpty ? .start : try await replica.applyWithPatience(mutation, to: table)
         }
-        guard work.needsRead else {
-            let applied = try await apply(work, StoredPartition(), table)
-            try await replica.waitUntilDurable(applied.position)
-            return applied.byteCount
-        }
+        guard work.needsRead else { return try await apply(work, StoredPartition(), table) }
         await locks.enter(work.token)
-        let applied: AppliedWrite
-        do {
-            applied = try await apply(work, try await stored(work, table), table)
-            locks.leave(work.token)
-        } catch {
-            locks.leave(work.token)
-            throw error
-        }
-        try await replica.waitUntilDurable(applied.position)
-        return applied.byteCount
+        defer { locks.leave(work.token) }
+        return try await apply(work, try await stored(work, table), table)
     }
 
     private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
@@ -115,26 +138,9 @@ extension ShardExecutor {
 
     private func apply(
         _ work: PartitionWork, _ found: StoredPartition, _ table: TableStore
-    ) async throws -> AppliedWrite {
-        var update = PartitionUpdate(table: work.table, key: work.key)
-        var current: StoredPartition = found
-        for step in work.steps {
-            let now: Int64 = step.times.nowSeconds
-            let before: StoredPartition = current
-            var own = PartitionUpdate(table: work.table, key: work.key)
-            try step.apply(to: &own, statics: before.current(before.staticRow, now: now)) {
-                clustering throws(CQLError) in
-                before.current(before.rows[clustering], now: now)
-            }
-            if work.needsRead, work.steps.count > 1 { try current.absorb(own) }
-            update.add(own)
-        }
-        guard !update.isEmpty else { return AppliedWrite(position: .start, byteCount: 0) }
-        var writer = ByteWriter()
-        try update.write(to: &writer)
-        let bytes: [UInt8] = writer.array()
-        let position: LogPosition = try await replica.applyWithPatience(bytes, to: table)
-        return AppliedWrite(position: position, byteCount: bytes.count)
+    ) async throws -> LogPosition {
+        let mutation: [UInt8] = try work.encoded(after: found)
+        return mutation.isEmpty ? .start : try await replica.applyWithPatience(mutation, to: table)
     }
 
     // MARK: Conditions
@@ -168,7 +174,7 @@ extension ShardExecutor {
         do {
             let found = try await stored(work, table)
             let decision = try ConditionDecision(work, found, isBatch: isBatch)
-            if decision.isApplied { position = try await apply(work, found, table).position }
+            if decision.isApplied { position = try await apply(work, found, table) }
             rows = decision.rows
             locks.leave(work.token)
         } catch {

@@ -64,7 +64,7 @@ public final class ShardExecutor: @unchecked Sendable {
         }
         switch statement.plan {
         case .select(let plan):
-            return try await select(plan, values, context)
+            return try await select(plan, values, context, text: statement.text)
         case .modification(let plan):
             return try await modify([(plan, values)], kind: nil, context)
         case .batch(let batch):
@@ -84,7 +84,7 @@ public final class ShardExecutor: @unchecked Sendable {
         case .schema(let change):
             return try await node.schemaChanges.apply(change, keyspace: context.keyspace)
         case .describe(let describe):
-            return try node.describe(describe, catalog.schema, keyspace: context.keyspace)
+            return try node.describe(describe, catalog.schema, context)
         }
     }
 
@@ -102,11 +102,12 @@ public final class ShardExecutor: @unchecked Sendable {
 
     // MARK: Reads
 
+    /// - Parameter text: the statement, for the warnings that show it.
     package func select(
-        _ plan: SelectPlan, _ values: [TermValue], _ context: RequestContext
+        _ plan: SelectPlan, _ values: [TermValue], _ context: RequestContext, text: String
     ) async throws -> QueryResult {
         let bindings = self.bindings(values, context)
-        let read = try SelectRead(plan, bindings, context)
+        let read = try SelectRead(plan, bindings, context, tombstones: TombstoneLimit(plan.table, context, node))
         try ConsistencyCheck.read(context.consistency, plan.table)
         if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
         context.trace?.add("Executing read on \(plan.table.keyspace).\(plan.table.name)")
@@ -126,34 +127,9 @@ public final class ShardExecutor: @unchecked Sendable {
         }
         context.trace?.add("Read \(read.run.rowCount) live rows and \(read.run.tombstoneCount) tombstone cells")
         try read.run.finish()
-        return QueryResult(.rows(read.result(complete: read.isComplete)), warnings: plan.warnings + read.warnings)
-    }
-
-    private func readStored(_ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) async throws {
-        let slices = ShardSlices(count: group.executors.count)
-        for command in read.commands {
-            for shard in command.partitions.shards(slices) {
-                let isFull: Bool
-                if shard == index {
-                    isFull = try await readHere(read, plan, command)
-                } else {
-                    context.trace?.add("Reading from shard \(shard)")
-                    isFull = try await group.run(on: shard) { executor in
-                        try await executor.readHere(read, plan, command)
-                    }
-                }
-                if isFull || read.run.isDone { return }
-            }
-        }
-        read.isComplete = true
-    }
-
-    /// Reads this shard's part; true when the page is full.
-    private func readHere(_ read: SelectRead, _ plan: SelectPlan, _ command: ReadCommand) async throws -> Bool {
-        guard let table = store.table(plan.table.definition.id) else {
-            throw CQLError.invalid(message: "table \(plan.table.name) does not exist")
-        }
-        return try await read.drive(table.cursor(command))
+        return QueryResult(
+            .rows(read.result(complete: read.isComplete)),
+            warnings: plan.warnings + read.run.tombstoneWarnings(text, limit: node.limits.tombstoneWarnCount))
     }
 }
 

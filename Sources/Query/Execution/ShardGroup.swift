@@ -25,16 +25,47 @@ public final class ShardGroup: @unchecked Sendable {
     package func run<Value: Sendable>(
         on shard: Int, _ work: @escaping @Sendable (ShardExecutor) async throws -> Value
     ) async throws -> Value {
+        try await start(on: shard, work).get()
+    }
+
+    private func start<Value: Sendable>(
+        on shard: Int, _ work: @escaping @Sendable (ShardExecutor) async throws -> Value
+    ) -> Outcome<Value> {
         let executor: ShardExecutor = executors[shard]
         let outcome = Outcome<Value>()
-        let running = host.background.run("shard work", on: executor.loop) {
+        outcome.running = host.background.run("shard work", on: executor.loop) {
             do {
                 outcome.value = .success(try await work(executor))
             } catch { outcome.value = .failure(error) }
         }
-        await running.wait()
-        guard let value = outcome.value else { throw CQLError.serverError(message: "The node is stopping") }
-        return try value.get()
+        return outcome
+    }
+
+    /// Does work of one kind on several shards at once and waits for all of it, also when some of it fails.
+    ///
+    /// - Parameters:
+    ///   - items: for each shard what it has to do; shards with nothing are left alone.
+    ///   - own: the shard that the caller runs on, which does its part itself.
+    package func run<Item: Sendable, Value: Sendable>(
+        _ items: [[Item]], from own: ShardExecutor,
+        _ work: @escaping @Sendable (ShardExecutor, [Item]) async throws -> Value
+    ) async throws -> [Value] {
+        var started: [Outcome<Value>] = []
+        for (shard, part) in items.enumerated() where shard != own.index && !part.isEmpty {
+            started.append(start(on: shard) { executor in try await work(executor, part) })
+        }
+        var results: [Result<Value, any Error>] = []
+        if !items[own.index].isEmpty {
+            do {
+                results.append(.success(try await work(own, items[own.index])))
+            } catch { results.append(.failure(error)) }
+        }
+        for outcome in started {
+            do {
+                results.append(.success(try await outcome.get()))
+            } catch { results.append(.failure(error)) }
+        }
+        return try results.map { try $0.get() }
     }
 
     /// Gives every shard a new catalog, one after the other; returns when all have it.
@@ -47,6 +78,13 @@ public final class ShardGroup: @unchecked Sendable {
     /// Written by the work before it ends, read once the end was awaited.
     private final class Outcome<Value>: @unchecked Sendable {
         var value: Result<Value, any Error>?
+        var running: (any BackgroundWork)?
+
+        func get() async throws -> Value {
+            await running?.wait()
+            guard let value else { throw CQLError.serverError(message: "The node is stopping") }
+            return try value.get()
+        }
     }
 }
 

@@ -66,4 +66,3 @@ private final class ExtremeState: AggregateState {
 
     func result() throws(CQLError) -> [UInt8]? { best }
 }
-

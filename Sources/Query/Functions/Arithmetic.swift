@@ -9,7 +9,7 @@ package enum Arithmetic {
         _ operation: ArithmeticOperator, _ left: FunctionArgument, _ right: FunctionArgument, receiver: CQLType?
     ) throws(CQLError) -> ScalarFunction {
         let arguments: [FunctionArgument] = [left, right]
-        let (exact, compatible) = ScalarFunctions.matches(candidates(operation), arguments, receiver)
+        let (exact, compatible) = ScalarFunctions.matches(candidates[operation] ?? [], arguments, receiver)
         if let exact { return exact }
         guard let first = compatible.first else {
             throw .invalid(
@@ -63,6 +63,10 @@ package enum Arithmetic {
     }
 
     // MARK: Candidates
+
+    /// All functions of every operator, made once: a long expression asks for them at every step.
+    private static let candidates: [ArithmeticOperator: [ScalarFunction]] = Dictionary(
+        uniqueKeysWithValues: ArithmeticOperator.allCases.map { ($0, candidates($0)) })
 
     private static func candidates(_ operation: ArithmeticOperator) -> [ScalarFunction] {
         var functions: [ScalarFunction] = []

@@ -45,7 +45,8 @@ enum CollectionFunctions {
         }
         guard let type = argument.likelyType?.frozen else {
             throw .invalid(
-                message: "Cannot infer type of argument \(argument.text) in call to function \(shown): use type casts to "
+                message:
+                    "Cannot infer type of argument \(argument.text) in call to function \(shown): use type casts to "
                     + "disambiguate")
         }
         guard wanted.suits(type) else {

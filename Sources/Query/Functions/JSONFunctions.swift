@@ -24,7 +24,9 @@ enum JSONFunctions {
                     + "use type casts to disambiguate")
         }
         return ScalarFunction("system.\(name)", [type.frozen], returns: .text) { arguments, _ throws(CQLError) in
-            guard let bytes = arguments[0], !bytes.isEmpty || !type.isEmptyMeaningless else { return Array("null".utf8) }
+            guard let bytes = arguments[0], !bytes.isEmpty || !type.isEmptyMeaningless else {
+                return Array("null".utf8)
+            }
             return Array(type.json(of: bytes.span.bytes).utf8)
         }
     }

@@ -12,6 +12,7 @@ public final class NodeContext: @unchecked Sendable {
     package let cluster: ClusterDescription
     package let settings: [String: String]
     package let time: any TimeSource
+    package let limits: QueryLimits
     /// Asked for the connections of clients when somebody reads them. Set once, at start.
     package var clients: @Sendable () -> [ClientDescription] = { [] }
     /// Set once, at start.
@@ -19,28 +20,36 @@ public final class NodeContext: @unchecked Sendable {
 
     package init(
         local: LocalNodeDescription, cluster: ClusterDescription, settings: [String: String], host: Host,
-        schemaChanges: SchemaChanges
+        schemaChanges: SchemaChanges, limits: QueryLimits = QueryLimits()
     ) {
         self.local = local
         self.cluster = cluster
         self.settings = settings
         self.time = host.time
         self.schemaChanges = schemaChanges
+        self.limits = limits
     }
 
     package var hostID: UUID { local.hostID }
 
-    /// Answers a DESCRIBE.
+    /// Answers a DESCRIBE: one page of it, which holds only as long as the schema stays as it is.
     package func describe(
-        _ statement: DescribeStatement, _ schema: Schema, keyspace: String?
+        _ statement: DescribeStatement, _ schema: Schema, _ context: RequestContext
     ) throws(CQLError) -> QueryResult {
-        let describer = SchemaDescriber(schema: schema, sessionKeyspace: keyspace, cluster: cluster)
+        let describer = SchemaDescriber(schema: schema, sessionKeyspace: context.keyspace, cluster: cluster)
         let result = try describer.describe(statement)
+        let first: Int = try DescribePage.firstRow(context.pagingState, schema)
+        let pageSize: Int = context.pageSize > 0 ? context.pageSize : .max
+        let rows = result.rows.dropFirst(first).prefix(pageSize)
         let columns: [ColumnSpecification] = result.columns.map { column in
             ColumnSpecification(
                 keyspace: DescribeResult.keyspace, table: DescribeResult.table, name: column.name, type: column.type)
         }
-        return QueryResult(.rows(QueryRows(columns: columns, rows: result.rows.map { $0.map { $0 } })))
+        var page = QueryRows(columns: columns, rows: rows.map { row in row.map { Optional($0) } })
+        if first + rows.count < result.rows.count {
+            page.pagingState = DescribePage.state(nextRow: first + rows.count, schema)
+        }
+        return QueryResult(.rows(page))
     }
 
     /// The rows of a table that is made up on reading, in the form that stored tables are read from.

@@ -63,6 +63,8 @@ package struct ColumnCondition: Sendable {
     package enum Check: Sendable {
         case compare(ComparisonOperator, Expression)
         case isIn(Membership)
+        /// An element of the collection, or a key of the map.
+        case contains(Expression, element: CQLType, inKeys: Bool)
     }
 
     package let column: CompiledColumn

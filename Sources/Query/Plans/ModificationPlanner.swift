@@ -381,8 +381,27 @@ package struct ModificationPlanner {
             let list = CQLType.list(type.frozen, isMultiCell: false)
             return .isIn(
                 .list(try binder.bind(.bindMarker(marker), to: list, named: "in(\(column.name))"), element: type))
+        case .contains(let term): return try contains(term, column, type, inKeys: false)
+        case .containsKey(let term): return try contains(term, column, type, inKeys: true)
         default: throw .invalid(message: "Unsupported condition on column \(column.name)")
         }
+    }
+
+    private mutating func contains(
+        _ term: Term, _ column: CompiledColumn, _ type: CQLType, inKeys: Bool
+    ) throws(CQLError) -> ColumnCondition.Check {
+        let element: CQLType
+        switch type {
+        case .list(let part, _) where !inKeys: element = part
+        case .set(let part, _) where !inKeys: element = part
+        case .map(let key, let value, _): element = inKeys ? key : value
+        default:
+            throw .invalid(
+                message: "Cannot use \(inKeys ? "CONTAINS KEY" : "CONTAINS") on non-\(inKeys ? "map" : "collection") "
+                    + "column \(column.name)")
+        }
+        let name: String = "\(inKeys ? "key" : "value")(\(column.name))"
+        return .contains(try binder.bind(term, to: element, named: name), element: element, inKeys: inKeys)
     }
 
     private mutating func finish(

@@ -139,7 +139,8 @@ package struct SelectorCompiler {
         case (.list(let elements), .vector(let element, let dimension)):
             guard elements.count == dimension else {
                 throw .invalid(
-                    message: "Unable to create a vector selector of type \(type.cqlName) from \(elements.count) elements"
+                    message:
+                        "Unable to create a vector selector of type \(type.cqlName) from \(elements.count) elements"
                 )
             }
             return elements.map { ($0, element) }
@@ -335,7 +336,8 @@ extension SelectorCompiler {
         default:
             let isOf: String = kind == "Element" ? "is of" : "of"
             throw .invalid(
-                message: "Invalid \(kind.lowercased()) selection: \(inner.cqlText) \(isOf) type \(type.cqlName) is not a "
+                message:
+                    "Invalid \(kind.lowercased()) selection: \(inner.cqlText) \(isOf) type \(type.cqlName) is not a "
                     + "collection")
         }
     }

@@ -1,15 +1,16 @@
 package import Environment
 package import Primitives
+import Synchronization
 
 /// Makes time-based identifiers that are unique on this node and ascend on one shard.
 ///
-/// Confined to its shard's loop: the shard's index is part of what makes its identifiers differ from those of others.
-package final class TimeUUIDSource: @unchecked Sendable {
-    // Unchecked: only its shard's loop touches it.
+/// Each shard has one of its own, whose random part makes its identifiers differ from those of others. A request takes
+/// its shard's source along to the shards that work for it, at times to several at once.
+package final class TimeUUIDSource: Sendable {
     private let time: any TimeSource
     private let entropy: any Entropy
     private let nodeBits: UInt64
-    private var last: UInt64 = 0
+    private let last = Atomic<UInt64>(0)
 
     package init(time: any TimeSource, entropy: any Entropy) {
         self.time = time
@@ -21,8 +22,14 @@ package final class TimeUUIDSource: @unchecked Sendable {
     package func next() -> UUID {
         let micros: Int64 = time.wallMicroseconds
         let now = UInt64(bitPattern: micros &* 10 &+ UUID.unixEpoch)
-        last = now > last ? now : last &+ 1
-        return UUID.timeBased(timestamp: last, low: nodeBits)
+        var known: UInt64 = last.load(ordering: .relaxed)
+        while true {
+            let wanted: UInt64 = max(now, known &+ 1)
+            let (isExchanged, original) = last.compareExchange(
+                expected: known, desired: wanted, ordering: .relaxed)
+            if isExchanged { return UUID.timeBased(timestamp: wanted, low: nodeBits) }
+            known = original
+        }
     }
 
     /// A random identifier, which has nothing to do with time.

@@ -1,3 +1,4 @@
+package import Query
 package import Storage
 
 /// What a node is told at its start: every setting, checked.
@@ -67,6 +68,16 @@ package struct NodeConfiguration: Sendable {
         options.isAutoSnapshotEnabled = boolean("auto_snapshot")
         options.commitFailurePolicy = text("commit_failure_policy") == "ignore" ? .ignore : .stop
         return options
+    }
+
+    package var queryLimits: QueryLimits {
+        var limits = QueryLimits()
+        limits.batchWarnByteCount = byteCount("batch_size_warn_threshold")
+        limits.batchFailByteCount = byteCount("batch_size_fail_threshold")
+        limits.unloggedBatchPartitionWarnCount = integer("unlogged_batch_across_partitions_warn_threshold")
+        limits.tombstoneWarnCount = integer("tombstone_warn_threshold")
+        limits.tombstoneFailureCount = integer("tombstone_failure_threshold")
+        return limits
     }
 
     package var sessions: SessionLimits {

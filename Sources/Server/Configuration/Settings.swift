@@ -70,6 +70,21 @@ package enum Settings {
             name: "compaction_throughput", kind: .rate, standard: "64MiB/s",
             meaning: "Bytes a second that compaction reads; 0 for no limit."),
         Setting(
+            name: "batch_size_warn_threshold", kind: .size, standard: "5KiB",
+            meaning: "The size of a batch over several partitions from which on clients are warned."),
+        Setting(
+            name: "batch_size_fail_threshold", kind: .size, standard: "50KiB",
+            meaning: "The size of a batch over several partitions from which on it is refused."),
+        Setting(
+            name: "unlogged_batch_across_partitions_warn_threshold", kind: .integer(0...1_000_000), standard: "10",
+            meaning: "Partitions of an unlogged batch from which on clients are warned."),
+        Setting(
+            name: "tombstone_warn_threshold", kind: .integer(0...2_147_483_647), standard: "1000",
+            meaning: "Tombstones that a page of a read passes from which on clients are warned."),
+        Setting(
+            name: "tombstone_failure_threshold", kind: .integer(0...2_147_483_647), standard: "100000",
+            meaning: "Tombstones that a page of a read passes from which on it fails."),
+        Setting(
             name: "auto_snapshot", kind: .boolean, standard: "true",
             meaning: "Whether a table is kept as a snapshot when it is dropped or truncated."),
     ]

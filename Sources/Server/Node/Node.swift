@@ -100,7 +100,8 @@ package final class Node: Sendable {
             clusterName: local.clusterName, partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch",
             rangeOwnership: [:])
         return NodeContext(
-            local: description, cluster: cluster, settings: configuration.shown, host: host, schemaChanges: changes)
+            local: description, cluster: cluster, settings: configuration.shown, host: host, schemaChanges: changes,
+            limits: configuration.queryLimits)
     }
 
     private static func makeSessions(_ configuration: NodeConfiguration, _ host: Host) -> [ShardSessions] {
