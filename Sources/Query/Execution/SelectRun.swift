@@ -167,10 +167,15 @@ package final class SelectRun: @unchecked Sendable {
     private func emit() throws {
         let start: Int = rows.count
         if let columns = plan.plainColumns {
-            for column in columns { try position.write(column, to: &rows) }
+            for column in columns {
+                try position.write(column, to: &rows)
+                // A statement may name a large column many thousand times.
+                if rows.count > SelectRun.maximumByteCount { throw SelectRun.tooLarge }
+            }
         } else {
             for output in plan.outputs {
                 SelectRun.write(try SelectorEvaluation.value(output.selector, position, bindings, []), to: &rows)
+                if rows.count > SelectRun.maximumByteCount { throw SelectRun.tooLarge }
             }
         }
         if plan.sortsRows {
@@ -188,10 +193,11 @@ package final class SelectRun: @unchecked Sendable {
         rowCount += 1
         remaining -= 1
         remainingInPartition -= 1
-        guard rows.count <= SelectRun.maximumByteCount else {
-            throw CQLError.invalid(
-                message: "The result is larger than \(SelectRun.maximumByteCount) bytes; ask for smaller pages")
-        }
+        guard rows.count <= SelectRun.maximumByteCount else { throw SelectRun.tooLarge }
+    }
+
+    private static var tooLarge: CQLError {
+        .invalid(message: "The result is larger than \(maximumByteCount) bytes; ask for smaller pages")
     }
 
     private static func write(_ value: [UInt8]?, to writer: inout ByteWriter) {
@@ -254,11 +260,12 @@ extension SelectRun {
     }
 
     /// Takes the rows of a partition that was read apart; false when they do not fit, and nothing was taken then.
-    func take(_ part: SelectRun, isCut: Bool) -> Bool {
+    func take(_ part: SelectRun, isCut: Bool) throws(CQLError) -> Bool {
         guard !isCut, part.rowCount <= remaining, pageSize == .max || rowCount + part.rowCount <= pageSize,
             rows.count + part.rows.count <= SelectRun.maximumByteCount
         else { return false }
         tombstoneCount += part.tombstoneCount
+        try tombstones.check(tombstoneCount)
         guard part.rowCount > 0 else { return true }
         part.rows.withUnsafeBytes { rows.write($0) }
         rowCount += part.rowCount

@@ -4,6 +4,9 @@ import Primitives
 
 /// Evaluates what a selection asks for besides plain columns.
 enum SelectorEvaluation {
+    /// The most bytes that the arguments of one call may have: a literal may name a large column many thousand times.
+    private static let maximumByteCount = 64 << 20
+
     /// The value for the row that `position` stands on; `aggregates` are the results of finished aggregates.
     static func value(
         _ selector: CompiledSelector, _ position: CurrentPosition, _ bindings: Bindings, _ aggregates: [[UInt8]?]
@@ -14,7 +17,16 @@ enum SelectorEvaluation {
         case .term(let expression): return try expression.evaluate(bindings).bytes
         case .call(let function, let arguments):
             var values: [[UInt8]?] = []
-            for argument in arguments { values.append(try value(argument, position, bindings, aggregates)) }
+            var byteCount = 0
+            for argument in arguments {
+                let part: [UInt8]? = try value(argument, position, bindings, aggregates)
+                byteCount += part?.count ?? 0
+                guard byteCount <= maximumByteCount else {
+                    throw CQLError.invalid(
+                        message: "The arguments of \(function.name) are larger than \(maximumByteCount) bytes")
+                }
+                values.append(part)
+            }
             return try function.call(values, bindings)
         case .aggregate(let index): return aggregates[index]
         }

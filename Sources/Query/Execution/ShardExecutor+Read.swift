@@ -12,7 +12,7 @@ extension ShardExecutor {
     func readStored(_ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) async throws {
         var next = 0
         while next < read.commands.count {
-            if read.canReadAhead(from: next) {
+            if group.executors.count > 1, read.canReadAhead(from: next) {
                 let end: Int = min(read.commands.count, next + ShardExecutor.partitionWindow)
                 context.trace?.add("Reading \(end - next) partitions")
                 if try await readAhead(read, plan, next..<end) { return }
@@ -62,7 +62,7 @@ extension ShardExecutor {
         }
         parts.sort { $0.place < $1.place }
         for part in parts {
-            if read.run.take(part.run, isCut: part.isCut) {
+            if try read.run.take(part.run, isCut: part.isCut) {
                 if read.run.isPageFull || read.run.isDone { return true }
             } else if try await readInOrder(read, plan, read.commands[part.place], nil) {
                 return true

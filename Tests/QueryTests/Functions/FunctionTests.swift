@@ -241,6 +241,13 @@ import Testing
                 == "aggregate functions cannot be used as arguments of aggregate functions")
     }
 
+    @Test func callsWithHugeArgumentsAreRefused() throws {
+        let node = try node("x text", "x='y'")
+        try node.run("UPDATE t SET x = ? WHERE k = 1", [.bytes([UInt8](repeating: 0x61, count: 1 << 20))])
+        let many = [String](repeating: "x", count: 65).joined(separator: ", ")
+        #expect(node.message("SELECT [\(many)] FROM t") == "The arguments of construct are larger than 67108864 bytes")
+    }
+
     @Test func literalsWithColumnsAndHintsAreValues() throws {
         let node = try node("v int, x text", "v, x=5, 'y'")
         #expect(
