@@ -1,5 +1,6 @@
 import ArgumentParser
 import Environment
+import Logging
 import Server
 import SystemHost
 
@@ -30,8 +31,12 @@ struct NodeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration: NodeConfiguration
+        let levels: LogLevels
+        let write: @Sendable (String) -> Void
         do {
             configuration = try makeConfiguration()
+            levels = try configuration.logLevels()
+            write = try NodeLogFile.writer(configuration.text("log_file"))
         } catch let error as ConfigurationError {
             throw ValidationError(error.description)
         }
@@ -40,21 +45,17 @@ struct NodeCommand: AsyncParsableCommand {
         let system = OperatingSystem(loopCount: wanted > 0 ? wanted : ProcessResources.processorCount)
         let stopping = StopSignal()
         ProcessSignals.onTermination { _ in stopping.raise() }
+        let logs = NodeLog(levels: levels, time: system.host.time, write: write)
         let node: Node
         do {
-            node = try await Node.start(configuration, on: system.host)
+            node = try await Node.start(configuration, on: system.host, logs: logs)
         } catch {
-            NodeLog.write("ERROR", "The node could not start: \(error)")
+            logs.logger("node").critical("The node could not start", metadata: ["reason": "\(error)"])
             throw ExitCode(1)
         }
-        for note in node.notes { NodeLog.write("WARN", note) }
-        NodeLog.write("INFO", "Starting listening for CQL clients on /\(node.clientAddress)")
-        NodeLog.write("INFO", "Startup complete")
         await stopping.wait()
-        NodeLog.write("INFO", "Stopping")
         await node.stop()
         await system.shutdown()
-        NodeLog.write("INFO", "Stopped")
     }
 
     /// Flags win over the file, the file over the defaults.

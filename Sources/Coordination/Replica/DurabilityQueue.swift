@@ -1,40 +1,65 @@
 public import Storage
 
+/// What became of a write that somebody waited for.
+public enum WriteEnd: Sendable {
+    /// It may be acknowledged.
+    case durable
+    case failed(StorageError)
+    /// The log has not got it to the disk in time; it may still do so.
+    case timedOut
+}
+
 /// Somebody who waits until a write is as durable as the commit log's mode wants it.
 public protocol DurabilityWaiter: AnyObject {
-    /// The write that was registered with `tag` may be acknowledged; or, with an error, may not.
-    func writeEnded(_ tag: UInt64, _ failure: StorageError?)
+    /// The write that was registered with `tag` has ended.
+    func writeEnded(_ tag: UInt64, _ end: WriteEnd)
 }
 
 /// Writes of one shard that are in the log but not yet as durable as they have to be, in the order of their positions.
 ///
-/// Hot: one entry for each write in the synced modes of the commit log.
+/// Hot: one entry for each write in the synced modes of the commit log. Time is counted in ticks, so that no write reads
+/// the clock.
 public struct DurabilityQueue {
     private struct Entry {
         let position: LogPosition
         let waiter: any DurabilityWaiter
         let tag: UInt64
+        let lastTick: UInt64
     }
 
     private var entries: [Entry] = []
     private var first = 0
+    /// How many ticks there have been.
+    package private(set) var tick: UInt64 = 0
+
+    /// So many ticks that they never pass.
+    public static let forever: UInt64 = .max / 2
 
     package init() {}
 
-    public mutating func add(_ position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64) {
-        entries.append(Entry(position: position, waiter: waiter, tag: tag))
+    /// - Parameter ticks: how many ticks the write may wait; it waits at most one more.
+    public mutating func add(
+        _ position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64, ticks: UInt64 = DurabilityQueue.forever
+    ) {
+        entries.append(Entry(position: position, waiter: waiter, tag: tag, lastTick: tick &+ ticks))
     }
 
     package var isEmpty: Bool { first == entries.count }
 
+    /// Takes out everyone whose write is covered by `position`, one after the other; nil when there is none left.
+    private mutating func takeNext(through position: LogPosition) -> Entry? {
+        guard first < entries.count, entries[first].position <= position else {
+            compact()
+            return nil
+        }
+        let entry = entries[first]
+        first += 1
+        return entry
+    }
+
     /// Tells everyone whose write is covered by `position`.
     package mutating func advance(to position: LogPosition) {
-        while first < entries.count, entries[first].position <= position {
-            let entry = entries[first]
-            first += 1
-            entry.waiter.writeEnded(entry.tag, nil)
-        }
-        compact()
+        while let entry = takeNext(through: position) { entry.waiter.writeEnded(entry.tag, .durable) }
     }
 
     /// Tells everyone that the log has failed.
@@ -42,7 +67,21 @@ public struct DurabilityQueue {
         let failed = entries[first...]
         entries = []
         first = 0
-        for entry in failed { entry.waiter.writeEnded(entry.tag, failure) }
+        for entry in failed { entry.waiter.writeEnded(entry.tag, .failed(failure)) }
+    }
+
+    /// Lets time pass, and tells those that have waited too long.
+    package mutating func passTick() {
+        tick &+= 1
+        var late: [Entry] = []
+        var kept: [Entry] = []
+        for entry in entries[first...] {
+            if entry.lastTick < tick { late.append(entry) } else { kept.append(entry) }
+        }
+        if late.isEmpty { return }
+        entries = kept
+        first = 0
+        for entry in late { entry.waiter.writeEnded(entry.tag, .timedOut) }
     }
 
     private mutating func compact() {

@@ -19,16 +19,36 @@ public final class ReplicaShard: @unchecked Sendable {
     package let store: ShardStore
     package let host: Host
     private var durability = DurabilityQueue()
+    /// How long writes wait for the log, in ticks of the queue.
+    private let writeTicks: UInt64
+    private let counterWriteTicks: UInt64
+    private var isTicking = false
 
-    package init(store: ShardStore, host: Host) {
+    /// How often late writes are looked for.
+    private static let tick: Duration = .milliseconds(250)
+
+    package init(
+        store: ShardStore, host: Host, writeTimeout: Duration = .seconds(2), counterWriteTimeout: Duration = .seconds(5)
+    ) {
         self.store = store
         self.host = host
+        self.writeTicks = ReplicaShard.ticks(writeTimeout)
+        self.counterWriteTicks = ReplicaShard.ticks(counterWriteTimeout)
+    }
+
+    private static func ticks(_ duration: Duration) -> UInt64 {
+        UInt64(max(1, min(1e15, duration / tick)))
     }
 
     /// Connects it to the shard's part of the commit log. Called once, at start, on the loop.
-    package func watchLog() {
+    ///
+    /// - Parameter noteFailure: told when the log takes no more writes, besides those who wait for it.
+    package func watchLog(noteFailure: @escaping @Sendable (StorageError) -> Void = { _ in }) {
         store.log.onAdvance = { [unowned self] position in durability.advance(to: position) }
-        store.log.onFailure = { [unowned self] failure in durability.fail(failure) }
+        store.log.onFailure = { [unowned self] failure in
+            durability.fail(failure)
+            noteFailure(failure)
+        }
     }
 
     // MARK: Writes
@@ -39,19 +59,43 @@ public final class ReplicaShard: @unchecked Sendable {
     /// Tells `waiter` once the write at `position` may be acknowledged; false, and it is not told, when it may be now.
     ///
     /// Hot: once per write in the synced modes of the commit log.
-    public func wait(for position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64) -> Bool {
+    public func wait(
+        for position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64, isCounter: Bool = false
+    ) -> Bool {
         if store.log.acknowledgeable >= position { return false }
-        durability.add(position, waiter, tag: tag)
+        durability.add(position, waiter, tag: tag, ticks: isCounter ? counterWriteTicks : writeTicks)
+        if !isTicking { startTicking() }
         return true
     }
 
-    /// Returns once the write at `position` may be acknowledged.
+    /// Time passes only while somebody waits, so that an idle shard sleeps.
+    private func startTicking() {
+        isTicking = true
+        _ = store.loop.schedule(after: ReplicaShard.tick) { [weak self] in
+            guard let self else { return }
+            self.isTicking = false
+            self.durability.passTick()
+            if !self.durability.isEmpty { self.startTicking() }
+        }
+    }
+
+    /// Returns once the write at `position` may be acknowledged, or is too late for its client.
+    package func end(of position: LogPosition, isCounter: Bool = false) async -> WriteEnd {
+        if store.log.acknowledgeable >= position { return .durable }
+        return await withUnsafeContinuation { continuation in
+            let waiter = WriteContinuation(continuation)
+            if !wait(for: position, waiter, tag: 0, isCounter: isCounter) { waiter.writeEnded(0, .durable) }
+        }
+    }
+
+    /// Returns once the write at `position` may be acknowledged, however long that takes: whoever sent it has a deadline
+    /// of its own.
     package func waitUntilDurable(_ position: LogPosition) async throws(StorageError) {
         if store.log.acknowledgeable >= position { return }
-        let failure: StorageError? = await withUnsafeContinuation { continuation in
+        let end: WriteEnd = await withUnsafeContinuation { continuation in
             durability.add(position, WriteContinuation(continuation), tag: 0)
         }
-        if let failure { throw failure }
+        if case .failed(let failure) = end { throw failure }
     }
 
     /// Applies a mutation, waiting for room where there is none, and returns once it may be acknowledged.
@@ -94,14 +138,14 @@ public final class ReplicaShard: @unchecked Sendable {
 
 /// Lets `async` code wait for a write.
 private final class WriteContinuation: DurabilityWaiter {
-    private var continuation: UnsafeContinuation<StorageError?, Never>?
+    private var continuation: UnsafeContinuation<WriteEnd, Never>?
 
-    init(_ continuation: UnsafeContinuation<StorageError?, Never>) {
+    init(_ continuation: UnsafeContinuation<WriteEnd, Never>) {
         self.continuation = continuation
     }
 
-    func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
-        continuation?.resume(returning: failure)
+    func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
+        continuation?.resume(returning: end)
         continuation = nil
     }
 }

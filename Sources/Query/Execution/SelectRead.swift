@@ -1,5 +1,6 @@
 import CQL
 import DataModel
+import Environment
 import Primitives
 import Storage
 
@@ -12,11 +13,21 @@ final class SelectRead: @unchecked Sendable {
     var isComplete = false
     private let plan: SelectPlan
     private let isResuming: Bool
+    private let consistency: Consistency
+    /// When the client stops waiting.
+    private let deadline: Deadline
+    private let host: Host
 
     var isEmpty: Bool { commands.isEmpty }
 
-    init(_ plan: SelectPlan, _ bindings: Bindings, _ context: RequestContext, tombstones: TombstoneLimit) throws {
+    init(
+        _ plan: SelectPlan, _ bindings: Bindings, _ context: RequestContext, tombstones: TombstoneLimit,
+        _ timeouts: RequestTimeouts, _ host: Host
+    ) throws {
         self.plan = plan
+        self.consistency = context.consistency
+        self.host = host
+        self.deadline = Deadline(plan.restrictions.namesPartitions ? timeouts.read : timeouts.range, host.time)
         let limit: Int = try SelectRead.limit(plan.limit, bindings, "LIMIT")
         let perPartition: Int = try SelectRead.limit(plan.perPartitionLimit, bindings, "PER PARTITION LIMIT")
         var resuming: PagingState?
@@ -120,16 +131,39 @@ final class SelectRead: @unchecked Sendable {
     }
 
     /// Takes all that a cursor has, waiting for the disk where that is needed; true when the page is full.
-    func drive(_ cursor: ReadCursor) async throws -> Bool { try await SelectRead.drive(run, cursor) }
+    ///
+    /// - Parameter loop: the loop of the cursor's shard, where the caller is.
+    func drive(_ cursor: ReadCursor, on loop: any Loop) async throws -> Bool {
+        try await drive(run, cursor, on: loop)
+    }
 
-    static func drive(_ run: SelectRun, _ cursor: ReadCursor) async throws -> Bool {
+    /// As `drive`, for a part of the result that is put together later.
+    func drive(_ run: SelectRun, _ cursor: ReadCursor, on loop: any Loop) async throws -> Bool {
         while true {
             switch try run.drive(cursor) {
             case .finished: return false
             case .pageIsFull: return true
-            case .blocked: try await cursor.load()
+            case .pausing:
+                if deadline.hasPassed(host.time) { throw timeout }
+                await Task.yield()
+            case .blocked:
+                let lent = LentCursor(cursor: cursor)
+                let loaded: Bool? = try await host.within(deadline.left(host.time), on: loop, "read") {
+                    try await lent.cursor.load()
+                    return true
+                }
+                if loaded == nil { throw timeout }
             }
         }
+    }
+
+    /// `Sendable` is unchecked because the cursor stays on its loop, and whoever lends it does not touch it meanwhile.
+    private struct LentCursor: @unchecked Sendable {
+        let cursor: ReadCursor
+    }
+
+    private var timeout: CQLError {
+        .readTimeout(consistency, received: 0, required: 1, isDataPresent: false)
     }
 
     func result(complete: Bool) -> QueryRows {

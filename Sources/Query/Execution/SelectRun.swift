@@ -9,7 +9,11 @@ package import Storage
 /// It is handed from shard to shard while it runs, and used by one at a time.
 package final class SelectRun: @unchecked Sendable {
     // Unchecked: the one task that runs the request hands it over; see above.
-    package enum Progress { case finished, blocked, pageIsFull }
+    package enum Progress {
+        case finished, blocked, pageIsFull
+        /// There is more, and it is the turn of others on the loop.
+        case pausing
+    }
 
     private let plan: SelectPlan
     private let bindings: Bindings
@@ -36,6 +40,8 @@ package final class SelectRun: @unchecked Sendable {
 
     /// The largest result of one page, in bytes.
     private static let maximumByteCount = 256 << 20
+    /// Steps of a cursor before others on the loop have their turn: less than a millisecond of work.
+    private static let stepsInATurn = 2_048
 
     package init(
         plan: SelectPlan, bindings: Bindings, limit: Int, perPartitionLimit: Int, pageSize: Int, resuming: PagingState?,
@@ -58,9 +64,9 @@ package final class SelectRun: @unchecked Sendable {
     /// Whether the limit is reached, so that nothing more has to be read.
     package var isDone: Bool { remaining <= 0 }
 
-    /// Takes what the cursor has until it ends, blocks, or the page is full.
+    /// Takes what the cursor has until it ends, blocks, the page is full, or a turn is over.
     package func drive(_ cursor: ReadCursor) throws -> Progress {
-        while true {
+        for _ in 0..<SelectRun.stepsInATurn {
             switch try cursor.step() {
             case .blocked: return .blocked
             case .end:
@@ -75,6 +81,7 @@ package final class SelectRun: @unchecked Sendable {
                 if try !takeRow(cursor) { return isDone ? .finished : .pageIsFull }
             }
         }
+        return .pausing
     }
 
     private var isFull: Bool { rowCount >= pageSize || rows.count >= pageByteCount }

@@ -97,8 +97,22 @@ extension ShardExecutor {
             warnings = size.warnings(works, kind)
         }
         context.trace?.add("Writing to \(works.count) partitions")
-        try await write(works)
+        do {
+            try await write(works)
+        } catch is WriteTimedOut {
+            let type: WriteType = works.contains { $0.table.isCounter } ? .counter : writeType(kind)
+            throw CQLError.writeTimeout(type, context.consistency, received: 0, required: 1)
+        }
         return QueryResult(.void, warnings: warnings)
+    }
+
+    private func writeType(_ kind: BatchStatement.Kind?) -> WriteType {
+        switch kind {
+        case nil: .simple
+        case .logged: .batch
+        case .unlogged: .unloggedBatch
+        case .counter: .counter
+        }
     }
 
     /// Writes on all shards at once.
@@ -117,7 +131,7 @@ extension ShardExecutor {
             }
             last = max(last, try await apply(work, table))
         }
-        try await replica.waitUntilDurable(last)
+        try await waitUntilDurable(last, isCounter: works.contains { $0.table.isCounter })
     }
 
     private func apply(_ work: PartitionWork, _ table: TableStore) async throws -> LogPosition {
@@ -125,7 +139,7 @@ extension ShardExecutor {
             return mutation.isEmpty ? .start : try await replica.applyWithPatience(mutation, to: table)
         }
         guard work.needsRead else { return try await apply(work, StoredPartition(), table) }
-        await locks.enter(work.token)
+        guard await locks.enter(work.token, within: timeouts.write, on: loop) else { throw WriteTimedOut() }
         defer { locks.leave(work.token) }
         return try await apply(work, try await stored(work, table), table)
     }
@@ -156,19 +170,24 @@ extension ShardExecutor {
                 message: "Invalid consistency for conditional update. Must be one of SERIAL or LOCAL_SERIAL")
         }
         let shard: Int = group.slices.shard(of: work.token)
+        let level: Consistency = context.serialConsistency
         let rows: QueryRows =
             shard == index
-            ? try await decideHere(work, isBatch: isBatch)
-            : try await group.run(on: shard) { executor in try await executor.decideHere(work, isBatch: isBatch) }
+            ? try await decideHere(work, isBatch: isBatch, level)
+            : try await group.run(on: shard) { executor in
+                try await executor.decideHere(work, isBatch: isBatch, level)
+            }
         return QueryResult(.rows(rows))
     }
 
     /// Checks the conditions and writes when all hold; nobody else does so in this partition meanwhile.
-    func decideHere(_ work: PartitionWork, isBatch: Bool) async throws -> QueryRows {
+    func decideHere(_ work: PartitionWork, isBatch: Bool, _ level: Consistency) async throws -> QueryRows {
         guard let table = store.table(work.table.definition.id) else {
             throw CQLError.invalid(message: "table \(work.table.name) does not exist")
         }
-        await locks.enter(work.token)
+        guard await locks.enter(work.token, within: timeouts.contention, on: loop) else {
+            throw CQLError.casTimeout(level, received: 0, required: 1, contentions: 1)
+        }
         let rows: QueryRows
         var position: LogPosition = .start
         do {
@@ -181,7 +200,22 @@ extension ShardExecutor {
             locks.leave(work.token)
             throw error
         }
-        try await replica.waitUntilDurable(position)
+        do {
+            try await waitUntilDurable(position)
+        } catch is WriteTimedOut {
+            throw CQLError.casWriteUnknown(level, received: 0, required: 1)
+        }
         return rows
+    }
+
+    /// Returns once the write at `position` may be acknowledged.
+    ///
+    /// - Throws: `WriteTimedOut`, or what the log failed with.
+    private func waitUntilDurable(_ position: LogPosition, isCounter: Bool = false) async throws {
+        switch await replica.end(of: position, isCounter: isCounter) {
+        case .durable: return
+        case .failed(let failure): throw failure
+        case .timedOut: throw WriteTimedOut()
+        }
     }
 }

@@ -88,7 +88,7 @@ extension ShardExecutor {
         var parts: [PartitionPart] = []
         for place in places {
             let run: SelectRun = read.run.makePart()
-            let isCut: Bool = try await SelectRead.drive(run, table.cursor(read.commands[place]))
+            let isCut: Bool = try await read.drive(run, table.cursor(read.commands[place]), on: loop)
             parts.append(PartitionPart(place: place, run: run, isCut: isCut || run.isDone))
         }
         return parts
@@ -99,6 +99,6 @@ extension ShardExecutor {
         guard let table = store.table(plan.table.definition.id) else {
             throw CQLError.invalid(message: "table \(plan.table.name) does not exist")
         }
-        return try await read.drive(table.cursor(command))
+        return try await read.drive(table.cursor(command), on: loop)
     }
 }

@@ -21,21 +21,29 @@ public final class ShardExecutor: @unchecked Sendable {
     package let locks = PartitionLocks()
     /// This node as a replica, on this shard.
     public let replica: ReplicaShard
-    var statements: [StatementID: PreparedStatement] = [:]
+    package var statements: StatementCache
+    package let timeouts: RequestTimeouts
     private var lastTimestamp: Int64 = 0
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
 
-    package init(index: Int, store: ShardStore, host: Host, node: NodeContext, group: ShardGroup, catalog: Catalog) {
+    package init(
+        index: Int, store: ShardStore, host: Host, node: NodeContext, group: ShardGroup, catalog: Catalog,
+        limits: ExecutionLimits
+    ) {
         self.index = index
         self.loop = host.loops[index]
         self.store = store
-        self.replica = ReplicaShard(store: store, host: host)
+        self.replica = ReplicaShard(
+            store: store, host: host, writeTimeout: limits.timeouts.write,
+            counterWriteTimeout: limits.timeouts.counterWrite)
         self.host = host
         self.node = node
         self.group = group
         self.catalog = catalog
         self.identifiers = TimeUUIDSource(time: host.time, entropy: host.entropy)
+        self.statements = StatementCache(byteLimit: limits.statementCacheByteCount)
+        self.timeouts = limits.timeouts
     }
 
     /// A timestamp for a write that brings none: the clock, but never the same twice and never backwards.
@@ -82,7 +90,7 @@ public final class ShardExecutor: @unchecked Sendable {
             }
             return QueryResult(.setKeyspace(keyspace))
         case .schema(let change):
-            return try await node.schemaChanges.apply(change, keyspace: context.keyspace)
+            return try await changeSchema(change, context)
         case .describe(let describe):
             return try node.describe(describe, catalog.schema, context)
         }
@@ -92,12 +100,31 @@ public final class ShardExecutor: @unchecked Sendable {
         if SystemKeyspaceNames.isLocal(table.keyspace) {
             throw CQLError.unauthorized(message: "\(table.keyspace) keyspace is not user-modifiable.")
         }
+        let engine: StorageEngine = group.engine
+        let id: UUID = table.definition.id
+        let done: Bool?
         do {
-            try await group.engine.truncate(id: table.definition.id)
+            done = try await host.within(timeouts.truncate, on: loop, "truncate") {
+                try await engine.truncate(id: id)
+                return true
+            }
         } catch {
             throw CQLError.truncateError(message: "Error during truncate: \(StorageFailure.words(error))")
         }
+        if done == nil { throw CQLError.truncateError(message: "Truncating \(table.name) takes too long; it goes on") }
         return .void
+    }
+
+    private func changeSchema(_ change: Statement, _ context: RequestContext) async throws -> QueryResult {
+        let changes: SchemaChanges = node.schemaChanges
+        let keyspace: String? = context.keyspace
+        let result: QueryResult? = try await host.within(timeouts.other, on: loop, "schema change") {
+            try await changes.apply(change, keyspace: keyspace)
+        }
+        guard let result else {
+            throw CQLError.serverError(message: "The change of the schema takes too long; it goes on")
+        }
+        return result
     }
 
     // MARK: Reads
@@ -107,7 +134,8 @@ public final class ShardExecutor: @unchecked Sendable {
         _ plan: SelectPlan, _ values: [TermValue], _ context: RequestContext, text: String
     ) async throws -> QueryResult {
         let bindings = self.bindings(values, context)
-        let read = try SelectRead(plan, bindings, context, tombstones: TombstoneLimit(plan.table, context, node))
+        let read = try SelectRead(
+            plan, bindings, context, tombstones: TombstoneLimit(plan.table, context, node), timeouts, host)
         try ConsistencyCheck.read(context.consistency, plan.table)
         if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
         context.trace?.add("Executing read on \(plan.table.keyspace).\(plan.table.name)")
@@ -116,7 +144,7 @@ public final class ShardExecutor: @unchecked Sendable {
             read.isComplete = true
             for command in read.commands {
                 let cursor = ReadCursor(sources: [rows.makeCursor(command)], isReversed: command.isReversed)
-                if try await read.drive(cursor) {
+                if try await read.drive(cursor, on: loop) {
                     read.isComplete = false
                     break
                 }

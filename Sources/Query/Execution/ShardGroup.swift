@@ -12,12 +12,16 @@ public final class ShardGroup: @unchecked Sendable {
     public private(set) var executors: [ShardExecutor] = []
     package let slices: ShardSlices
 
-    package init(engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog) {
+    package init(
+        engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog,
+        limits: ExecutionLimits = ExecutionLimits()
+    ) {
         self.engine = engine
         self.host = host
         self.slices = ShardSlices(count: engine.shards.count)
         self.executors = engine.shards.enumerated().map { index, store in
-            ShardExecutor(index: index, store: store, host: host, node: node, group: self, catalog: catalog)
+            ShardExecutor(
+                index: index, store: store, host: host, node: node, group: self, catalog: catalog, limits: limits)
         }
     }
 
@@ -92,6 +96,6 @@ extension ShardExecutor {
     /// Plans against another schema from now on, and forgets statements that do not hold in it.
     func take(_ catalog: Catalog) {
         self.catalog = catalog
-        for (id, statement) in statements where !statement.holds(in: catalog) { statements[id] = nil }
+        statements.keepOnly { $0.holds(in: catalog) }
     }
 }

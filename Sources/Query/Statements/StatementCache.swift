@@ -1,91 +1,123 @@
-package import CQL
-import DataModel
-import Primitives
+import CQL
 
-/// Preparing statements, and finding them again by their identifiers: on this shard, on all, after a restart.
-extension ShardExecutor {
-    /// Prepared statements that a shard keeps at most; the oldest go first.
-    static let statementLimit = 10_000
-
-    /// The statement with an identifier. Hot: once per EXECUTE.
-    public func prepared(_ id: StatementID) -> PreparedStatement? { statements[id] }
-
-    /// Prepares a statement for running once.
-    package func parse(_ text: String, keyspace: String?) throws(CQLError) -> PreparedStatement {
-        try StatementPreparer(catalog, keyspace: keyspace).prepare(text)
+/// The prepared statements of a shard, found by their identifiers; those that were used longest ago make room.
+///
+/// Bounded in number and in bytes. Entries stand in an array and are joined into a list from the one used last to the
+/// one used first, so that finding, keeping and dropping one takes the same time however many there are, and which one
+/// goes follows from the order of use alone.
+///
+/// Hot: one `find` for every EXECUTE; nothing is allocated.
+package struct StatementCache {
+    private struct Entry {
+        var statement: PreparedStatement?
+        /// A statement may go by two identifiers: with the keyspace of the session and without.
+        var ids: [StatementID]
+        var byteCount: Int
+        var newer: Int32
+        var older: Int32
     }
 
-    /// Prepares a statement for EXECUTE, on every shard and for after a restart.
-    package func prepare(_ text: String, keyspace: String?) async throws -> PreparedStatement {
-        let own = StatementID(text: text, keyspace: keyspace)
-        let unqualified = StatementID(text: text, keyspace: nil)
-        if let known = statements[unqualified] ?? statements[own] { return known }
-        let preparer = StatementPreparer(catalog, keyspace: keyspace)
-        let statement = try preparer.prepare(text)
-        // A text whose names all have their keyspaces is the same statement whatever the session's keyspace is.
-        var canonical = statement
-        if keyspace != nil, let same = try? StatementPreparer(catalog, keyspace: nil).prepare(text) { canonical = same }
-        let ids: [StatementID] = canonical.id == own ? [own] : [canonical.id, own]
-        let shared = canonical
-        for shard in group.executors.indices where shard != index {
-            try await group.run(on: shard) { executor in executor.keep(shared, ids) }
+    /// Statements that are kept at most.
+    package static let countLimit = 10_000
+    private static let none: Int32 = -1
+
+    package let countLimit: Int
+    package let byteLimit: Int
+    /// About how much memory the statements take.
+    package private(set) var byteCount = 0
+    private var places: [StatementID: Int32] = [:]
+    private var entries: [Entry] = []
+    private var free: [Int32] = []
+    private var newest: Int32 = none
+    private var oldest: Int32 = none
+
+    package init(byteLimit: Int, countLimit: Int = StatementCache.countLimit) {
+        self.byteLimit = byteLimit
+        self.countLimit = countLimit
+    }
+
+    /// How many statements there are.
+    package var count: Int { entries.count - free.count }
+
+    /// The statement with an identifier, which counts as a use.
+    package mutating func find(_ id: StatementID) -> PreparedStatement? {
+        guard let place = places[id] else { return nil }
+        if place != newest {
+            unlink(place)
+            linkAsNewest(place)
         }
-        keep(shared, ids)
-        if case .use = shared.plan {} else { try await store(shared) }
-        return shared
+        return entries[Int(place)].statement
     }
 
-    func keep(_ statement: PreparedStatement, _ ids: [StatementID]) {
-        guard statement.holds(in: catalog) else { return }
-        if statements.count >= ShardExecutor.statementLimit, let victim = statements.keys.first {
-            statements[victim] = nil
+    /// Keeps a statement as the one used last; returns those that had to go for it, the oldest first.
+    ///
+    /// A statement that was known by one of the identifiers is replaced. One that is larger than the whole cache is not
+    /// kept.
+    package mutating func keep(_ statement: PreparedStatement, _ ids: [StatementID]) -> [PreparedStatement] {
+        for id in ids { remove(id) }
+        let size: Int = StatementCache.byteCount(of: statement)
+        guard size <= byteLimit, countLimit > 0 else { return [] }
+        var dropped: [PreparedStatement] = []
+        while count >= countLimit || byteCount + size > byteLimit, oldest != StatementCache.none {
+            if let statement = entries[Int(oldest)].statement { dropped.append(statement) }
+            remove(at: oldest)
         }
-        for id in ids { statements[id] = statement }
+        let entry = Entry(
+            statement: statement, ids: ids, byteCount: size, newer: StatementCache.none, older: StatementCache.none)
+        let place: Int32
+        if let reused = free.popLast() {
+            place = reused
+            entries[Int(place)] = entry
+        } else {
+            place = Int32(truncatingIfNeeded: entries.count)
+            entries.append(entry)
+        }
+        byteCount += size
+        for id in ids { places[id] = place }
+        linkAsNewest(place)
+        return dropped
     }
 
-    private func store(_ statement: PreparedStatement) async throws {
-        let insert = try parse(
-            "INSERT INTO system.prepared_statements (prepared_id, logged_keyspace, query_string) VALUES (?, ?, ?)",
-            keyspace: nil)
-        let keyspace: TermValue = statement.keyspace.map { .bytes(Array($0.utf8)) } ?? .null
-        _ = try await execute(
-            insert, [.bytes(statement.id.bytes), keyspace, .bytes(Array(statement.text.utf8))], RequestContext())
-    }
-
-    /// Prepares again what was prepared before the node stopped. What no longer fits the schema is left out.
-    package func restoreStatements() async throws {
-        let select = try parse("SELECT logged_keyspace, query_string FROM system.prepared_statements", keyspace: nil)
-        let result = try await execute(select, [], RequestContext())
-        guard case .rows(let rows) = result.kind else { return }
-        var reader = StoredValueReader(rows.bytes)
-        for _ in 0..<rows.rowCount {
-            let keyspace: String? = reader.next().map { String(decoding: $0, as: UTF8.self) }
-            guard let text = reader.next().map({ String(decoding: $0, as: UTF8.self) }) else { continue }
-            guard let statement = try? parse(text, keyspace: keyspace) else { continue }
-            let ids: [StatementID] = [statement.id]
-            for shard in group.executors.indices {
-                try await group.run(on: shard) { executor in executor.keep(statement, ids) }
-            }
+    /// Forgets the statements for which `isWanted` does not hold.
+    package mutating func keepOnly(_ isWanted: (PreparedStatement) -> Bool) {
+        var place: Int32 = oldest
+        while place != StatementCache.none {
+            let next: Int32 = entries[Int(place)].newer
+            if let statement = entries[Int(place)].statement, !isWanted(statement) { remove(at: place) }
+            place = next
         }
     }
-}
 
-/// Reads values back out of the rows of a result.
-package struct StoredValueReader {
-    private let bytes: [UInt8]
-    private var offset = 0
-
-    package init(_ bytes: [UInt8]) {
-        self.bytes = bytes
+    /// An estimate that errs upwards: the plan grows with the text, the columns with their names and types.
+    package static func byteCount(of statement: PreparedStatement) -> Int {
+        let columns: Int = statement.markers.columns.count + statement.result.columns.count
+        return 1_024 + 4 * statement.text.utf8.count + 256 * columns
     }
 
-    /// The next value; nil for null, and past the end.
-    package mutating func next() -> [UInt8]? {
-        guard offset + 4 <= bytes.count else { return nil }
-        let count = bytes[offset..<(offset + 4)].reduce(Int32(0)) { $0 << 8 | Int32($1) }
-        offset += 4
-        guard count >= 0, offset + Int(count) <= bytes.count else { return nil }
-        defer { offset += Int(count) }
-        return Array(bytes[offset..<(offset + Int(count))])
+    private mutating func remove(_ id: StatementID) {
+        if let place = places[id] { remove(at: place) }
+    }
+
+    private mutating func remove(at place: Int32) {
+        unlink(place)
+        for id in entries[Int(place)].ids { places[id] = nil }
+        byteCount -= entries[Int(place)].byteCount
+        entries[Int(place)].statement = nil
+        entries[Int(place)].ids = []
+        free.append(place)
+    }
+
+    private mutating func unlink(_ place: Int32) {
+        let newer: Int32 = entries[Int(place)].newer
+        let older: Int32 = entries[Int(place)].older
+        if newer == StatementCache.none { newest = older } else { entries[Int(newer)].older = older }
+        if older == StatementCache.none { oldest = newer } else { entries[Int(older)].newer = newer }
+    }
+
+    private mutating func linkAsNewest(_ place: Int32) {
+        entries[Int(place)].newer = StatementCache.none
+        entries[Int(place)].older = newest
+        if newest == StatementCache.none { oldest = place } else { entries[Int(newest)].newer = place }
+        newest = place
     }
 }

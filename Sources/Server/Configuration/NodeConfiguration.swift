@@ -45,6 +45,10 @@ package struct NodeConfiguration: Sendable {
         Int(clamping: (SettingText.duration(text(name)) ?? 0) / 1_000_000)
     }
 
+    package func duration(_ name: String) -> Duration {
+        .nanoseconds(SettingText.duration(text(name)) ?? 0)
+    }
+
     /// All settings with their values, as `system_views.settings` shows them.
     package var shown: [String: String] { values }
 
@@ -87,6 +91,27 @@ package struct NodeConfiguration: Sendable {
         limits.nodeInFlightByteCount = byteCount("native_transport_max_request_data_in_flight")
         limits.connectionCount = integer("native_transport_max_concurrent_connections")
         limits.connectionCountPerAddress = integer("native_transport_max_concurrent_connections_per_ip")
+        limits.idleTimeout = duration("native_transport_idle_timeout")
+        limits.queueTimeout = duration("native_transport_timeout")
+        limits.allowsOlderProtocols = boolean("native_transport_allow_older_protocols")
         return limits
+    }
+
+    package var execution: ExecutionLimits {
+        var limits = ExecutionLimits()
+        limits.timeouts.read = duration("read_request_timeout")
+        limits.timeouts.range = duration("range_request_timeout")
+        limits.timeouts.write = duration("write_request_timeout")
+        limits.timeouts.counterWrite = duration("counter_write_request_timeout")
+        limits.timeouts.contention = duration("cas_contention_timeout")
+        limits.timeouts.truncate = duration("truncate_request_timeout")
+        limits.timeouts.other = duration("request_timeout")
+        limits.statementCacheByteCount = byteCount("prepared_statements_cache_size")
+        return limits
+    }
+
+    /// - Throws: a sentence that names the part of `log_level_overrides` that is not understood.
+    package func logLevels() throws(ConfigurationError) -> LogLevels {
+        try LogLevels(usual: text("log_level"), overrides: text("log_level_overrides"))
     }
 }

@@ -40,7 +40,38 @@ package enum Settings {
             meaning: "Bytes of requests that the node works on at once."),
         Setting(
             name: "native_transport_max_request_data_in_flight_per_ip", kind: .size, standard: "16MiB",
-            meaning: "Bytes of requests of one connection that the node works on at once."),
+            meaning: "Bytes of requests of one address that the node works on at once."),
+        Setting(
+            name: "native_transport_allow_older_protocols", kind: .boolean, standard: "true",
+            meaning: "Whether clients may speak versions of the protocol before the newest."),
+        Setting(
+            name: "native_transport_idle_timeout", kind: .duration, standard: "0ms",
+            meaning: "How long a connection may be silent before it is closed; 0 for ever."),
+        Setting(
+            name: "native_transport_timeout", kind: .duration, standard: "12s",
+            meaning: "How long a request may wait before its work begins."),
+        Setting(
+            name: "prepared_statements_cache_size", kind: .size, standard: "10MiB",
+            meaning: "Memory of prepared statements, for each shard."),
+        Setting(
+            name: "read_request_timeout", kind: .duration, standard: "5s",
+            meaning: "How long a read of named partitions may take."),
+        Setting(
+            name: "range_request_timeout", kind: .duration, standard: "10s",
+            meaning: "How long a read of a range of partitions may take."),
+        Setting(
+            name: "write_request_timeout", kind: .duration, standard: "2s", meaning: "How long a write may take."),
+        Setting(
+            name: "counter_write_request_timeout", kind: .duration, standard: "5s",
+            meaning: "How long a write of counters may take."),
+        Setting(
+            name: "cas_contention_timeout", kind: .duration, standard: "1800ms",
+            meaning: "How long a conditional write waits for others in its partition."),
+        Setting(
+            name: "truncate_request_timeout", kind: .duration, standard: "60s", meaning: "How long TRUNCATE may take."),
+        Setting(
+            name: "request_timeout", kind: .duration, standard: "10s",
+            meaning: "How long other requests, such as changes of the schema, may take."),
         Setting(
             name: "commitlog_sync", kind: .oneOf(["batch", "group", "periodic"]), standard: "batch",
             meaning: "When a write is acknowledged: synced (batch, group) or in the system's memory (periodic)."),
@@ -87,6 +118,14 @@ package enum Settings {
         Setting(
             name: "auto_snapshot", kind: .boolean, standard: "true",
             meaning: "Whether a table is kept as a snapshot when it is dropped or truncated."),
+        Setting(
+            name: "log_level", kind: .oneOf(LogLevels.names), standard: "info",
+            meaning: "From which level on the node writes into its log."),
+        Setting(
+            name: "log_level_overrides", kind: .text, standard: "",
+            meaning: "Other levels for parts of the node, as part=level with commas between."),
+        Setting(
+            name: "log_file", kind: .text, standard: "", meaning: "The file of the log; empty for standard error."),
     ]
 
     package static func named(_ name: String) -> Setting? { all.first { $0.name == name } }

@@ -3,6 +3,7 @@ import Cluster
 import Coordination
 import DataModel
 package import Environment
+import Logging
 import Primitives
 import Query
 import Storage
@@ -16,27 +17,38 @@ package final class Node: Sendable {
     private let group: ShardGroup
     private let sessions: [ShardSessions]
     private let listener: any Listener
-    /// Sentences about the start that an operator should see.
-    package let notes: [String]
+    private let log: Logger
 
     /// Where clients connect.
     package var clientAddress: SocketAddress { listener.address }
 
     private init(
         host: Host, engine: StorageEngine, group: ShardGroup, sessions: [ShardSessions], listener: any Listener,
-        notes: [String]
+        log: Logger
     ) {
         self.host = host
         self.engine = engine
         self.group = group
         self.sessions = sessions
         self.listener = listener
-        self.notes = notes
+        self.log = log
     }
 
     /// Starts a node; returns when clients can connect.
-    package static func start(_ configuration: NodeConfiguration, on host: Host) async throws -> Node {
+    ///
+    /// - Parameter logs: where it writes what happens to it; nowhere when nil.
+    package static func start(
+        _ configuration: NodeConfiguration, on host: Host, logs: NodeLog? = nil
+    ) async throws -> Node {
+        let logs: NodeLog = logs ?? .silent(host.time)
+        let life: Logger = logs.logger("node")
         let folder: String = configuration.dataDirectory
+        life.info(
+            "Starting",
+            metadata: [
+                "data.directory": "\(folder)", "shards": "\(host.loops.count)",
+                "release.version": "\(ServerVersions.release)",
+            ])
         try await host.disk.createDirectory(folder)
         let settings = LocalNode.Settings(
             clusterName: configuration.text("cluster_name"), dataCenter: configuration.text("data_center"),
@@ -46,17 +58,23 @@ package final class Node: Sendable {
         let log = SchemaFile(disk: host.disk, directory: folder + "/metadata")
         let schema = SystemTables.installed(in: try await log.load() ?? Schema())
         let engine = try await openStorage(configuration, schema, host)
+        for note in engine.openingNotes {
+            logs.logger("storage").warning("The commit log was not as expected", metadata: ["note": "\(note)"])
+        }
         let catalog = Catalog(schema, localDatacenter: local.dataCenter)
         let changes = SchemaChanges(log: log, host: host, catalog: catalog, localDatacenter: local.dataCenter)
         let address: SocketAddress = try await NodeAddresses.resolve(
             configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
         let context = try await makeContext(configuration, local, address, host, changes)
-        let group = ShardGroup(engine: engine, host: host, node: context, catalog: catalog)
-        for shard in group.executors.indices { try await group.run(on: shard) { $0.replica.watchLog() } }
+        let group = ShardGroup(
+            engine: engine, host: host, node: context, catalog: catalog, limits: configuration.execution)
+        try await watchLogs(of: group, logs.logger("storage"))
         try await group.run(on: 0) { executor in try await executor.restoreStatements() }
-        let sessions = makeSessions(configuration, host)
+        let sessions = makeSessions(configuration, host, logs)
         context.clients = { sessions.flatMap(\.descriptions) }
+        let schemaLog: Logger = logs.logger("schema")
         await changes.connect(group) { change in
+            schemaLog.info("The schema changed", metadata: change.metadata)
             for (index, shard) in sessions.enumerated() {
                 host.loops[index].execute { shard.tell(.schema(change)) }
             }
@@ -65,9 +83,22 @@ package final class Node: Sendable {
         let listener = try await host.network.listen(at: address, on: host.loops) { loop in
             Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
         }
-        return Node(
-            host: host, engine: engine, group: group, sessions: sessions, listener: listener,
-            notes: engine.openingNotes)
+        life.info("Starting listening for CQL clients", metadata: ["client.address": "\(listener.address)"])
+        life.info(
+            "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
+        return Node(host: host, engine: engine, group: group, sessions: sessions, listener: listener, log: life)
+    }
+
+    private static func watchLogs(of group: ShardGroup, _ log: Logger) async throws {
+        for shard in group.executors.indices {
+            try await group.run(on: shard) { executor in
+                executor.replica.watchLog { failure in
+                    log.error(
+                        "The commit log failed and takes no more writes",
+                        metadata: ["reason": "\(StorageFailure.words(failure))"])
+                }
+            }
+        }
     }
 
     private static func openStorage(
@@ -104,18 +135,37 @@ package final class Node: Sendable {
             limits: configuration.queryLimits)
     }
 
-    private static func makeSessions(_ configuration: NodeConfiguration, _ host: Host) -> [ShardSessions] {
-        let counts = ConnectionCounts()
+    private static func makeSessions(
+        _ configuration: NodeConfiguration, _ host: Host, _ logs: NodeLog
+    ) -> [ShardSessions] {
+        let load = ClientLoad()
+        let log: Logger = logs.logger("sessions")
         return host.loops.map { _ in
-            ShardSessions(counts: counts, limits: configuration.sessions, shardCount: host.loops.count)
+            ShardSessions(load: load, limits: configuration.sessions, time: host.time, log: log)
         }
     }
 
     /// Stops taking requests, closes the connections, and writes what is in memory.
     package func stop() async {
+        log.info("Stopping")
         await listener.close()
         for (index, shard) in sessions.enumerated() { host.loops[index].execute { shard.closeAll() } }
         await engine.close()
+        log.info("Stopped")
+    }
+}
+
+extension SchemaChange {
+    /// What has changed, for the log.
+    var metadata: Logger.Metadata {
+        var values: Logger.Metadata = ["change": "\(change.rawValue)", "keyspace.name": "\(keyspace)"]
+        switch target {
+        case .keyspace: break
+        case .table(let name): values["table.name"] = "\(name)"
+        case .type(let name): values["type.name"] = "\(name)"
+        case .function(let name, _), .aggregate(let name, _): values["function.name"] = "\(name)"
+        }
+        return values
     }
 }
 

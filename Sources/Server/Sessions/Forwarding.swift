@@ -1,5 +1,6 @@
 import CQL
 import Coordination
+import DataModel
 import Environment
 import Primitives
 import Query
@@ -17,6 +18,7 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
     private var reply = ByteWriter(capacity: 512)
     private var failure: CQLError?
     private var isUnfit = false
+    private var consistency: Consistency = .one
 
     init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement) {
         self.session = session
@@ -32,6 +34,7 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
             let bytes: [UInt8] = body
             let span = bytes.span.bytes
             let request = try ExecuteRequest(decoding: span, version: version)
+            consistency = request.parameters.consistency
             let isChanged: Bool =
                 version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
             let outcome = try executor.executeFast(
@@ -51,8 +54,12 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
         }
     }
 
-    func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
-        if let failure { self.failure = StorageFailure.cqlError(failure) }
+    func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
+        switch end {
+        case .durable: break
+        case .failed(let failure): self.failure = StorageFailure.cqlError(failure)
+        case .timedOut: failure = .writeTimeout(.simple, consistency, received: 0, required: 1)
+        }
         goBack()
     }
 
@@ -74,6 +81,7 @@ extension Session {
         begin(body.count)
         let target: ShardExecutor = executor.group.executors[shard]
         target.loop.execute { request.run(on: target) }
+        pauseIfFull()
     }
 
     /// The request is back from the other shard.
@@ -83,7 +91,7 @@ extension Session {
         let outcome = request.outcome
         if outcome.isUnfit { return runCold(request.header, request.body) }
         if let failure = outcome.failure {
-            frames.writeError(failure, stream: request.header.stream, into: &output)
+            answer(failure, request.header.stream)
         } else {
             frames.begin(.result, stream: request.header.stream, into: &output)
             request.write(to: &output)

@@ -94,7 +94,15 @@ struct RequestRun {
         let keyspace: String? =
             request.keyspace.hasBytes ? try body.span.bytes.text(of: request.keyspace) : session.keyspace
         trace?.add("Preparing statement")
-        return Reply(body: .prepared(try await executor.prepare(text, keyspace: keyspace)))
+        let statement = try await executor.prepare(text, keyspace: keyspace)
+        var reply = Reply(body: .prepared(statement))
+        if !request.keyspace.hasBytes, let name = statement.keyspace {
+            reply.prefix.warnings = [
+                "The statement names no keyspace and was prepared in \(name), the keyspace of this connection's last USE. "
+                    + "On a connection with another keyspace it is another statement: name the keyspace in the statement."
+            ]
+        }
+        return reply
     }
 
     private func execute(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {

@@ -1,10 +1,11 @@
 import CQL
-import Coordination
+package import Coordination
 import DataModel
 package import Environment
+import Logging
 import Primitives
 package import Query
-package import Storage
+import Storage
 
 /// One client's connection: frames in, frames out.
 ///
@@ -25,17 +26,22 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
     private(set) var version: ProtocolVersion = .v4
     private(set) var isStarted = false
     private(set) var isClosed = false
-    private var isFlushScheduled = false
-    private var isReading = false
-    private var isPaused = false
+    var isFlushScheduled = false
+    /// Whether bytes of the client are being worked through, so that everything leaves at the end of it.
+    var isReading = false
+    /// Whether nothing more is taken from the client for now.
+    var isPaused = false
+    var isRetryScheduled = false
     var keyspace: String?
     var events: Set<EventType> = []
     private(set) var startup = StartupRequest(options: [:])
     private(set) var requestCount: Int64 = 0
-    private(set) var inFlightCount = 0
-    private var inFlightByteCount = 0
+    var inFlightCount = 0
+    var load: SessionLoad?
     private var handshakeTimer: (any LoopTimer)?
-    private var lastActive: UInt64 = 0
+    var idleTimer: (any LoopTimer)?
+    /// When something came or left last, on the monotonic clock; kept only when connections may be too idle.
+    var lastActiveNanoseconds: UInt64 = 0
     var identifier: UInt64 = 0
 
     package init(executor: ShardExecutor, sessions: ShardSessions, limits: SessionLimits) {
@@ -50,10 +56,12 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
 
     package func opened(_ connection: any Connection) {
         self.connection = connection
-        guard sessions.admit(self, connection.remoteAddress) else {
+        guard let load = sessions.admit(self, connection.remoteAddress) else {
             connection.close()
             return
         }
+        self.load = load
+        watchIdleness()
         handshakeTimer = connection.loop.schedule(after: limits.handshakeTimeout) { [weak self] in
             guard let self, !self.isStarted else { return }
             self.close()
@@ -64,27 +72,46 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         isReading = true
         var used = 0
         while !isClosed {
-            switch splitter.next(UnsafeRawBufferPointer(rebasing: bytes[used...])) {
+            if isPaused { return used }
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[used...])
+            switch splitter.next(rest) {
             case .needMore(let consumed):
                 return used + consumed
             case .envelope(let envelope, let consumed):
                 handle(envelope)
                 used += consumed
+                if output.count > SessionLimits.outputByteCount {
+                    flush()
+                    pauseIfFull()
+                }
             case .rejected(let fault, let stream, let consumed):
                 frames.writeError(fault.error.cqlError, stream: stream, into: &output)
                 used += consumed
+            case .unsupportedVersion(let client) where isStarted:
+                // Versions are agreed on at the start only: later, this is damage, and told in the version that is spoken.
+                let fault = FrameFault.versionChanged(got: client.number, connection: version)
+                frames.writeError(fault.error.cqlError, stream: client.stream, into: &output)
+                close()
+                return bytes.count
             case .unsupportedVersion(let client):
-                guard let consumed = refuse(client, UnsafeRawBufferPointer(rebasing: bytes[used...])) else {
-                    return bytes.count
-                }
+                guard let consumed = refuse(client, rest) else { return bytes.count }
                 used += consumed
             case .broken(let fault, let stream):
+                sessions.log.debug("A client sent what is no message", metadata: ["reason": "\(fault.error.message)"])
                 frames.writeError(fault.error.cqlError, stream: stream, into: &output)
                 close()
                 return bytes.count
             }
         }
         return bytes.count
+    }
+
+    /// Goes on with the messages that the splitter has taken out of a compressed segment; what the connection holds is
+    /// shown again by itself.
+    func workThroughHeld() {
+        _ = received(UnsafeRawBufferPointer(start: nil, count: 0))
+        isReading = false
+        flush()
     }
 
     /// Tells a client which versions there are. The connection stays usable when the whole message is here, since
@@ -106,17 +133,23 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
     package func receiveCompleted() {
         isReading = false
         flush()
-        controlFlow()
+        noteActivity()
+        pauseIfFull()
+        resumeIfPossible()
     }
 
     package func drained() {
-        controlFlow()
+        noteActivity()
+        resumeIfPossible()
     }
 
     package func closed(_ error: NetworkError?) {
         isClosed = true
         connection = nil
         handshakeTimer?.cancel()
+        idleTimer?.cancel()
+        load?.leave()
+        load = nil
         sessions.remove(self)
     }
 
@@ -127,41 +160,6 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         connection?.close()
     }
 
-    /// Sends what has been written since the last time.
-    private func flush() {
-        guard !output.isEmpty else { return }
-        frames.finish(&output)
-        connection?.send(&output)
-        output.removeAll(keepingAtMost: SessionLimits.keptOutputByteCount)
-    }
-
-    /// Sends once the loop has done what is waiting, so that replies that come together leave together.
-    func scheduleFlush() {
-        guard !isReading, !isFlushScheduled, let connection else { return }
-        isFlushScheduled = true
-        connection.loop.execute { [weak self] in
-            guard let self else { return }
-            self.isFlushScheduled = false
-            self.flush()
-            self.controlFlow()
-        }
-    }
-
-    /// Stops reading from a client that sends faster than it is served, or does not take its answers.
-    private func controlFlow() {
-        guard let connection else { return }
-        let isFull: Bool =
-            inFlightByteCount > limits.inFlightByteCount || inFlightCount > SessionLimits.streamLimit
-            || connection.unsentByteCount > limits.unsentByteCount
-        if isFull, !isPaused {
-            isPaused = true
-            connection.pauseReading()
-        } else if isPaused, !isFull, inFlightByteCount <= limits.inFlightByteCount / 2 {
-            isPaused = false
-            connection.resumeReading()
-        }
-    }
-
     // MARK: Requests
 
     private func handle(_ envelope: Envelope) {
@@ -169,6 +167,11 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         if !isStarted {
             version = header.version
             frames.version = version
+            guard limits.allowsOlderProtocols || version == .newest else {
+                let refusal = VersionNegotiation.olderVersionRefused(version, oldest: .newest)
+                frames.writeError(refusal, stream: header.stream, into: &output)
+                return close()
+            }
         }
         requestCount &+= 1
         do {
@@ -235,9 +238,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         guard let id = StatementID(span.bytes(of: request.statementID)), let statement = executor.prepared(id) else {
             throw CQLError.unprepared(statementID: span.array(of: request.statementID) ?? [])
         }
-        guard inFlightByteCount <= limits.inFlightByteCount || !startup.throwsOnOverload else {
-            throw Session.overloaded
-        }
+        if startup.throwsOnOverload, isFull { throw Session.overloaded }
         let isChanged: Bool =
             version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
         frames.begin(.result, stream: header.stream, into: &output)
@@ -256,8 +257,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         switch outcome {
         case .replied: frames.end(in: &output)
         case .written(let position):
-            let tag = UInt64(UInt16(bitPattern: header.stream))
-            if executor.replica.wait(for: position, self, tag: tag) {
+            let tag = WriteTag(stream: header.stream, consistency: request.parameters.consistency)
+            if executor.replica.wait(for: position, self, tag: tag.bits) {
                 frames.abandon(in: &output)
                 inFlightCount &+= 1
             } else {
@@ -274,16 +275,17 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
     }
 
     /// A write of the hot path has become durable, or never will.
-    package func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+    package func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
         inFlightCount &-= 1
         guard !isClosed else { return }
-        let stream = Int16(bitPattern: UInt16(truncatingIfNeeded: tag))
-        if let failure {
-            frames.writeError(StorageFailure.cqlError(failure), stream: stream, into: &output)
-        } else {
-            frames.begin(.result, stream: stream, into: &output)
+        let tag = WriteTag(bits: tag)
+        switch end {
+        case .durable:
+            frames.begin(.result, stream: tag.stream, into: &output)
             output.writeVoidResult()
             frames.end(in: &output)
+        case .failed(let failure): answer(StorageFailure.cqlError(failure), tag.stream)
+        case .timedOut: answer(tag.timeout, tag.stream)
         }
         scheduleFlush()
     }
@@ -293,33 +295,22 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
 
     /// Runs a request as a task. Its bytes count as in flight until it is answered.
     func runCold(_ header: FrameHeader, _ body: [UInt8]) {
-        if startup.throwsOnOverload,
-            inFlightByteCount > limits.inFlightByteCount || !sessions.hasRoom(for: body.count)
-        {
-            return fail(header.stream, Session.overloaded)
-        }
+        if startup.throwsOnOverload, isFull { return fail(header.stream, Session.overloaded) }
         begin(body.count)
+        let latest = Deadline(limits.queueTimeout, executor.host.time)
         executor.host.background.run("request", on: executor.loop) { [self] in
             let answer: Answer
             do {
+                if latest.hasPassed(executor.host.time) { throw Session.tooOld }
                 answer = .result(try await RequestRun(self, header, body).answer())
             } catch { answer = .failure(StorageFailure.cqlError(error)) }
             end(body.count)
             finish(header.stream, answer)
         }
+        pauseIfFull()
     }
 
-    func begin(_ byteCount: Int) {
-        inFlightCount += 1
-        inFlightByteCount += byteCount
-        sessions.inFlightByteCount += byteCount
-    }
-
-    func end(_ byteCount: Int) {
-        inFlightCount -= 1
-        inFlightByteCount -= byteCount
-        sessions.inFlightByteCount -= byteCount
-    }
+    static let tooOld = CQLError.overloaded(message: "The request waited too long for its turn and was not begun")
 
     enum Answer {
         case result(Reply)
@@ -329,7 +320,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
     func finish(_ stream: Int16, _ answer: Answer) {
         guard !isClosed else { return }
         switch answer {
-        case .failure(let error): frames.writeError(error, stream: stream, into: &output)
+        case .failure(let error): self.answer(error, stream)
         case .result(let reply):
             frames.begin(.result, stream: stream, prefix: reply.prefix, into: &output)
             reply.write(to: &output, version: version)
@@ -347,8 +338,13 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
     }
 
     private func fail(_ stream: Int16, _ error: any Error) {
-        frames.writeError(StorageFailure.cqlError(error), stream: stream, into: &output)
+        answer(StorageFailure.cqlError(error), stream)
         scheduleFlush()
+    }
+
+    func answer(_ failure: CQLError, _ stream: Int16) {
+        frames.writeError(failure, stream: stream, into: &output)
+        sessions.note(failure)
     }
 
     /// Tells the client of an event that it registered for.

@@ -1,5 +1,6 @@
 package import CQL
-import Environment
+package import Environment
+package import Logging
 package import Query
 import Synchronization
 
@@ -7,79 +8,77 @@ import Synchronization
 package struct SessionLimits: Sendable {
     /// The largest message, in bytes (`native_transport_max_frame_size`).
     package var frameByteCount: Int = 16 << 20
-    /// Bytes of requests of one connection that are being worked on before it is slowed down
+    /// Bytes of requests of one address that are being worked on before its connections are slowed down
     /// (`native_transport_max_request_data_in_flight_per_ip`).
     package var inFlightByteCount: Int = 16 << 20
-    /// The same for all connections of the node (`native_transport_max_request_data_in_flight`).
+    /// The same for all addresses together (`native_transport_max_request_data_in_flight`).
     package var nodeInFlightByteCount: Int = 128 << 20
     /// Bytes of answers that a client has not taken before no more of its requests are read.
     package var unsentByteCount: Int = 8 << 20
     /// How long a connection may take to say STARTUP.
     package var handshakeTimeout: Duration = .seconds(30)
+    /// How long a connection may say nothing; zero for ever (`native_transport_idle_timeout`).
+    package var idleTimeout: Duration = .zero
+    /// How old a request may be before its work begins (`native_transport_timeout`).
+    package var queueTimeout: Duration = .seconds(12)
+    /// Whether clients may speak versions before the newest (`native_transport_allow_older_protocols`).
+    package var allowsOlderProtocols = true
     /// Connections of all clients, and of one address; −1 for no limit.
     package var connectionCount: Int = -1
     package var connectionCountPerAddress: Int = -1
 
+    /// Answers that are gathered before they are handed to the connection.
+    static let outputByteCount = 1 << 20
     static let keptOutputByteCount = 256 << 10
+    /// How often a connection that waits for others to be done looks again.
+    static let retryInterval: Duration = .milliseconds(5)
     /// Streams that the protocol has.
     static let streamLimit = 32_768
 
     package init() {}
 }
 
-/// Counts connections over all shards.
-package final class ConnectionCounts: Sendable {
-    private let counts = Mutex<(total: Int, byAddress: [[UInt8]: Int])>((0, [:]))
-
-    package init() {}
-
-    func enter(_ address: [UInt8], _ limits: SessionLimits) -> Bool {
-        counts.withLock { counts in
-            if limits.connectionCount >= 0, counts.total >= limits.connectionCount { return false }
-            let own: Int = counts.byAddress[address] ?? 0
-            if limits.connectionCountPerAddress >= 0, own >= limits.connectionCountPerAddress { return false }
-            counts.total += 1
-            counts.byAddress[address] = own + 1
-            return true
-        }
-    }
-
-    func leave(_ address: [UInt8]) {
-        counts.withLock { counts in
-            counts.total -= 1
-            let own: Int = (counts.byAddress[address] ?? 1) - 1
-            counts.byAddress[address] = own == 0 ? nil : own
-        }
-    }
-
-    package var total: Int { counts.withLock { $0.total } }
-}
-
 /// The sessions of one shard. Confined to its loop, as they are; only `descriptions` may be asked from elsewhere.
 package final class ShardSessions: @unchecked Sendable {
     private let described = Mutex<[UInt64: ClientDescription]>([:])
-    private let counts: ConnectionCounts
+    private let load: ClientLoad
     private let limits: SessionLimits
-    private let shardCount: Int
+    private let time: any TimeSource
+    let log: Logger
     private var sessions: [UInt64: Session] = [:]
     private var addresses: [UInt64: SocketAddress] = [:]
     private var next: UInt64 = 1
-    var inFlightByteCount = 0
+    private var refusals = LogLimiter()
+    private var failures = LogLimiter()
 
-    package init(counts: ConnectionCounts, limits: SessionLimits, shardCount: Int) {
-        self.counts = counts
+    package init(load: ClientLoad, limits: SessionLimits, time: any TimeSource, log: Logger) {
+        self.load = load
         self.limits = limits
-        self.shardCount = shardCount
+        self.time = time
+        self.log = log
     }
 
-    func admit(_ session: Session, _ address: SocketAddress) -> Bool {
-        guard counts.enter(address.host, limits) else { return false }
-        session.identifier = next
-        next += 1
-        sessions[session.identifier] = session
-        addresses[session.identifier] = address
-        note(session)
-        return true
+    /// Takes a session in; nil when there are too many.
+    func admit(_ session: Session, _ address: SocketAddress) -> SessionLoad? {
+        switch load.enter(address.host, limits) {
+        case .refused(let setting, let limit):
+            if let suppressed = refusals.admits(time.monotonicNanoseconds) {
+                log.warning(
+                    "A connection was refused because there are too many",
+                    metadata: [
+                        "client.address": "\(address)", "limit": "\(limit)", "setting": "\(setting)",
+                        "suppressed": "\(suppressed)",
+                    ])
+            }
+            return nil
+        case .admitted(let own):
+            session.identifier = next
+            next += 1
+            sessions[session.identifier] = session
+            addresses[session.identifier] = address
+            note(session)
+            return own
+        }
     }
 
     /// Shows what has changed about a session to whoever lists the clients.
@@ -94,11 +93,15 @@ package final class ShardSessions: @unchecked Sendable {
         guard sessions.removeValue(forKey: session.identifier) != nil,
             let address = addresses.removeValue(forKey: session.identifier)
         else { return }
-        counts.leave(address.host)
+        load.leave(address.host)
     }
 
-    func hasRoom(for byteCount: Int) -> Bool {
-        inFlightByteCount + byteCount <= limits.nodeInFlightByteCount / shardCount
+    /// Writes down that a request failed for a reason that is the server's; the client has heard of it already.
+    func note(_ failure: CQLError) {
+        guard case .serverError(let message) = failure,
+            let suppressed = failures.admits(time.monotonicNanoseconds)
+        else { return }
+        log.error("A request failed", metadata: ["reason": "\(message)", "suppressed": "\(suppressed)"])
     }
 
     package func tell(_ event: Event) {
