@@ -67,6 +67,9 @@ let layers: [Target] = [
     // Worlds.
     layer("SystemHost", imports: ["Environment", "Primitives", "CSystemCalls"] + nio),
     layer("SimulatedHost", imports: ["Environment", "Primitives"]),
+    layer(
+        "Simulation",
+        imports: ["Server", "MartletClient", "SimulatedHost", "Storage", "CQL", "Environment", "Primitives"]),
     // Programs: what a person types, and the load they put on a node.
     layer("Shell", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives"]),
     layer("Bench", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives", histogram]),
@@ -100,6 +103,17 @@ let testTargets: [Target] = [
         "ShellTests",
         imports: ["Shell", "MartletClient", "CQL", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
     tests("BenchTests", imports: ["Bench"]),
+    tests(
+        "ServerTests",
+        imports: [
+            "Server", "Simulation", "SimulatedHost", "MartletClient", "Query", "CQL", "Storage", "Environment",
+            "DataModel", "Primitives", logging,
+        ]),
+    tests(
+        "EndToEndTests",
+        imports: [
+            "Server", "SystemHost", "MartletClient", "CQL", "Storage", "Environment", "DataModel", "Primitives",
+        ]),
     tests("TidyTests", imports: []),
 ]
 

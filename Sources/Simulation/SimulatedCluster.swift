@@ -1,0 +1,49 @@
+package import SimulatedHost
+
+/// A world with nodes and with a machine of clients that use them.
+///
+///     let cluster = try SimulatedCluster(seed: 42)
+///     try cluster.start()
+///     let rows = try cluster.run { try await $0.clients.connect(to: $0.nodes[0]).query("SELECT …").rows.count }
+///
+/// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
+package final class SimulatedCluster: @unchecked Sendable {
+    package let world: SimulatedWorld
+    package let nodes: [SimulatedNode]
+    package let clients: SimulatedClients
+
+    /// - Parameter settings: keys of `conf/martlet.yaml`, for all nodes.
+    package init(
+        seed: UInt64, nodeCount: Int = 1, shardCount: Int = 2, settings: [String: String] = [:]
+    ) throws {
+        let world = SimulatedWorld(seed: seed)
+        self.world = world
+        var nodes: [SimulatedNode] = []
+        for number in 1...max(1, nodeCount) {
+            nodes.append(
+                try SimulatedNode(in: world, name: "node\(number)", shardCount: shardCount, settings: settings))
+        }
+        self.nodes = nodes
+        self.clients = SimulatedClients(in: world)
+    }
+
+    /// The first node, for worlds with one.
+    package var node: SimulatedNode { nodes[0] }
+
+    /// Starts all nodes, one after the other.
+    package func start() throws {
+        try run { cluster in
+            for node in cluster.nodes { try await node.start() }
+        }
+    }
+
+    /// Runs `body`, and the world with it, until it has returned.
+    package func run<Value: Sendable>(
+        timeLimit: Duration = .seconds(3_600), _ body: @escaping @Sendable (SimulatedCluster) async throws -> Value
+    ) throws -> Value {
+        try world.run(timeLimit: timeLimit) { try await body(self) }
+    }
+
+    /// What everybody saw and did so far: the same seed and the same program give the same value.
+    package var fingerprint: [UInt64] { [world.traceHash, clients.record.hash, world.nowNanoseconds] }
+}
