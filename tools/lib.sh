@@ -21,6 +21,16 @@ say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*" >&2; }
 warn() { printf '%s==>%s %s\n' "$yellow" "$plain" "$*" >&2; }
 die() { printf '%s==>%s %s\n' "$red" "$plain" "$*" >&2; exit 1; }
 
+# tidied COMMAND…: runs a command of the Swift package manager, which leaves an empty folder behind for every process that
+# it starts, with a folder for temporary files that is removed afterwards.
+tidied() {
+    local folder status=0
+    folder=$(mktemp -d)
+    TMPDIR="$folder" "$@" || status=$?
+    rm -rf "$folder"
+    return "$status"
+}
+
 # need_packages NAME…: installs the Debian packages of the list that are missing.
 need_packages() {
     local missing=() name
@@ -64,7 +74,7 @@ build_release() {
     mkdir -p "$release_folder"
     # The stamp is as old as the start of the build: what is edited meanwhile is built the next time.
     touch "$stamp.new"
-    (cd "$root" && swift build "${release_flags[@]}" --product "$product" >&2) || die "The build of $product failed."
+    (cd "$root" && tidied swift build "${release_flags[@]}" --product "$product" >&2) || die "The build of $product failed."
     mv "$stamp.new" "$stamp"
 }
 
