@@ -13,6 +13,8 @@ package struct PhiAccrualDetector: Sendable {
     package static let windowCount = 1_000
     /// What is taken for the first interval; longer ones are no measure of a live node, and are not remembered.
     package static let initialIntervalNanoseconds: UInt64 = 2_000_000_000
+    /// Heartbeats may come quicker than that, straight and through others; that is no reason to become impatient sooner.
+    private static let shortestMeanNanoseconds: Double = 500_000_000
     /// 1 / ln 10: makes powers of ten of powers of e.
     package static let scale: Double = 0.434_294_481_903_251_8
     /// How long a difference between two clocks is believed.
@@ -63,7 +65,8 @@ package struct PhiAccrualDetector: Sendable {
     /// How unlikely the silence is: its probability is 10 to the power of minus this.
     package func phi(at now: UInt64) -> Double {
         guard now > arrivedAt else { return 0 }
-        return Double(now - arrivedAt) / max(1, meanIntervalNanoseconds) * PhiAccrualDetector.scale
+        return Double(now - arrivedAt) / max(PhiAccrualDetector.shortestMeanNanoseconds, meanIntervalNanoseconds)
+            * PhiAccrualDetector.scale
     }
 
     /// How long ago the newest known heartbeat was made.

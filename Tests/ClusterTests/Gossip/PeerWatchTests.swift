@@ -159,6 +159,14 @@ import Testing
         #expect(detector.phi(at: last + 19 * second) > 8)
     }
 
+    @Test func frequentHeartbeatsDoNotMakeImpatient() {
+        var detector = PhiAccrualDetector(beat: 0, at: 0)
+        for at in 1...1_000 as ClosedRange<UInt64> { detector.arrived(beat: at * 10, at: at * second / 100) }
+        #expect(detector.meanIntervalNanoseconds < 2e7)
+        #expect(detector.phi(at: 19 * second) < 8)
+        #expect(detector.phi(at: 20 * second) > 8)
+    }
+
     @Test func longIntervalsAreNotRemembered() {
         var detector = PhiAccrualDetector(beat: 0, at: 0)
         #expect(detector.meanIntervalNanoseconds == 2e9)
