@@ -1,11 +1,11 @@
-import Environment
+package import Environment
 
 extension Disk {
     /// Makes a folder whose name a loss of power does not take back.
     ///
     /// The folders above are synced whether or not they are new, because a process that was killed right after making
     /// one has left it without.
-    func createDurableDirectory(_ path: String) async throws(DiskError) {
+    package func createDurableDirectory(_ path: String) async throws(DiskError) {
         try await createDirectory(path)
         var rest: Substring = path[...]
         while let slash = rest.lastIndex(of: "/") {
