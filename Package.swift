@@ -51,7 +51,7 @@ let layers: [Target] = [
     // Local.
     layer("CQL", imports: ["DataModel", "Primitives", "CLZ4"]),
     layer("Storage", imports: ["Environment", "DataModel", "Primitives", "CLZ4", "CZstd"]),
-    layer("Cluster", imports: ["Environment", "DataModel", "Primitives"]),
+    layer("Cluster", imports: ["Environment", "DataModel", "Primitives", "CLZ4"]),
     // Distributed.
     layer("Coordination", imports: ["Cluster", "Storage", "Environment", "DataModel", "Primitives"]),
     // Meaning.

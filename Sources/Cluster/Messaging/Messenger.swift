@@ -1,7 +1,7 @@
 package import Environment
 
 /// Why a request to another node has no answer.
-package enum MessageFailure: Error, Equatable, Sendable {
+public enum MessageFailure: Error, Equatable, Sendable {
     /// Nobody knows the node, or there is no connection to it.
     case unreachable(NodeID)
     /// No answer came within the time that was given; what was asked for may have happened.
