@@ -55,9 +55,8 @@ final class PeerConnection: ConnectionHandler, @unchecked Sendable {
             guard shard.admit(self) else { return close() }
         }
         let patience: Duration = isCaller ? settings.connectTimeout : settings.helloTimeout
-        timer = shard.loop.schedule(after: patience) { [weak self] in
-            guard let self, self.phase == .greeting else { return }
-            self.breakOff()
+        timer = shard.loop.schedule(after: patience) { [self] in
+            if phase == .greeting { breakOff() }
         }
     }
 

@@ -115,7 +115,8 @@ public final class PeerLink: @unchecked Sendable {
         return true
     }
 
-    /// Ends the message: it leaves with the others of this turn of the loop.
+    /// Ends the message: it leaves with the others of this turn of the loop, a large one over the bulk lane. Until then no
+    /// other message to the same node may be begun on that lane or this one.
     public func end() {
         require(messageStart >= 0, "a message is begun before it is ended")
         let byteCount: Int = MessageHeader.end(in: &output, from: messageStart)

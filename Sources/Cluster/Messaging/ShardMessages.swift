@@ -250,7 +250,8 @@ public final class ShardMessages: @unchecked Sendable {
         timer?.cancel()
         timerNanoseconds = nanoseconds
         let delay: UInt64 = nanoseconds > now ? nanoseconds - now : 0
-        timer = loop.schedule(after: .nanoseconds(Int64(clamping: delay))) { [weak self] in self?.timerFired() }
+        // No weak reference: an object that has ever had one is slower to retain and release for ever.
+        timer = loop.schedule(after: .nanoseconds(Int64(clamping: delay))) { [self] in timerFired() }
     }
 
     private func timerFired() {

@@ -119,7 +119,6 @@ package struct HandshakeRefusal: Error, Equatable, Sendable {
     package static let wrongNode: UInt8 = 2
     package static let noCommonVersion: UInt8 = 3
     package static let noIdentity: UInt8 = 4
-    package static let tooManyConnections: UInt8 = 5
 
     package var code: UInt8
     package var reason: String
