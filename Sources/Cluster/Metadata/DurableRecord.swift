@@ -52,7 +52,7 @@ struct DurableRecord: Sendable {
         writer.write(checksum)
         let bytes: [UInt8] = writer.array()
         do throws(DiskError) {
-            try await disk.createDirectory(directory)
+            if try await disk.kind(of: directory) == nil { try await makeDirectory() }
             try await removeIfPresent(temporaryPath)
             let file = try await disk.open(temporaryPath, .create)
             do throws(DiskError) {
@@ -71,6 +71,24 @@ struct DurableRecord: Sendable {
             try await disk.syncDirectory(directory)
         } catch {
             throw .disk(error)
+        }
+    }
+
+    /// Makes the folder, durable itself: otherwise it could vanish in a loss of power with everything in it.
+    private func makeDirectory() async throws(DiskError) {
+        try await disk.createDirectory(directory)
+        var folders: [String] = []
+        var rest: Substring = directory[...]
+        while let slash = rest.lastIndex(of: "/"), rest.count > 1 {
+            rest = rest[..<slash]
+            folders.append(rest.isEmpty ? "/" : String(rest))
+        }
+        if !directory.hasPrefix("/") { folders.append(".") }
+        for folder in folders {
+            do throws(DiskError) { try await disk.syncDirectory(folder) } catch {
+                // The folders far above may be closed to this process; then it has not made them.
+                return
+            }
         }
     }
 

@@ -14,6 +14,17 @@ struct SchemaDecoder: ~Escapable {
         self.reader = ByteReader(bytes)
     }
 
+    /// Reads a part of a keyspace that has these types already.
+    @_lifetime(copy bytes)
+    init(_ bytes: RawSpan, types: [String: UserDefinedType]) {
+        self.reader = ByteReader(bytes)
+        self.types = types
+    }
+
+    func end() throws(DecodingError) {
+        guard reader.isAtEnd else { throw invalid("bytes after the end") }
+    }
+
     mutating func readSchema() throws(DecodingError) -> Schema {
         let version = try reader.readUInt8()
         guard version == SchemaCodec.version else {
@@ -33,11 +44,8 @@ struct SchemaDecoder: ~Escapable {
     }
 
     private mutating func readKeyspace() throws(DecodingError) -> KeyspaceDefinition {
-        let name = try readString()
-        let replication = try readMap()
-        let durableWrites = try readBool()
-        var keyspace = KeyspaceDefinition(name: name, replication: replication, durableWrites: durableWrites)
-        keyspace.isVirtual = try readBool()
+        var keyspace = try readDefinition()
+        let name: String = keyspace.name
         types = [:]
         for _ in 0..<(try readCount()) {
             let type = try readUserType(keyspace: name)
@@ -53,7 +61,17 @@ struct SchemaDecoder: ~Escapable {
         return keyspace
     }
 
-    private mutating func readUserType(keyspace: String) throws(DecodingError) -> UserDefinedType {
+    /// A keyspace without its types and tables.
+    mutating func readDefinition() throws(DecodingError) -> KeyspaceDefinition {
+        let name = try readString()
+        let replication = try readMap()
+        let durableWrites = try readBool()
+        var keyspace = KeyspaceDefinition(name: name, replication: replication, durableWrites: durableWrites)
+        keyspace.isVirtual = try readBool()
+        return keyspace
+    }
+
+    mutating func readUserType(keyspace: String) throws(DecodingError) -> UserDefinedType {
         let name = try readString()
         var fieldNames: [String] = []
         var fieldTypes: [CQLType] = []
@@ -64,7 +82,7 @@ struct SchemaDecoder: ~Escapable {
         return UserDefinedType(keyspace: keyspace, name: name, fieldNames: fieldNames, fieldTypes: fieldTypes)
     }
 
-    private mutating func readTable(keyspace: String) throws(DecodingError) -> TableDefinition {
+    mutating func readTable(keyspace: String) throws(DecodingError) -> TableDefinition {
         let name = try readString()
         let id = try readUUID()
         let nextColumnID = try reader.readUInt16()

@@ -79,24 +79,31 @@ struct SchemaEncoder: ~Copyable {
     }
 
     private mutating func write(_ keyspace: KeyspaceDefinition) {
-        write(keyspace.name)
-        write(keyspace.replication)
-        write(keyspace.durableWrites)
-        write(keyspace.isVirtual)
+        writeDefinition(of: keyspace)
         writer.writeLength(keyspace.types.count)
-        for type in keyspace.typesInDependencyOrder {
-            write(type.name)
-            writer.writeLength(type.fieldNames.count)
-            for (fieldName, fieldType) in zip(type.fieldNames, type.fieldTypes) {
-                write(fieldName)
-                write(fieldType)
-            }
-        }
+        for type in keyspace.typesInDependencyOrder { write(type) }
         writer.writeLength(keyspace.tables.count)
         for table in keyspace.sortedTables { write(table) }
     }
 
-    private mutating func write(_ table: TableDefinition) {
+    /// A keyspace without its types and tables.
+    mutating func writeDefinition(of keyspace: KeyspaceDefinition) {
+        write(keyspace.name)
+        write(keyspace.replication)
+        write(keyspace.durableWrites)
+        write(keyspace.isVirtual)
+    }
+
+    mutating func write(_ type: UserDefinedType) {
+        write(type.name)
+        writer.writeLength(type.fieldNames.count)
+        for (fieldName, fieldType) in zip(type.fieldNames, type.fieldTypes) {
+            write(fieldName)
+            write(fieldType)
+        }
+    }
+
+    mutating func write(_ table: TableDefinition) {
         write(table.name)
         write(table.id)
         writer.write(table.nextColumnID)

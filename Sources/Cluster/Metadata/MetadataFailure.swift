@@ -1,0 +1,44 @@
+package import Environment
+
+/// Why the cluster's metadata could not be changed, or a node found no cluster.
+package enum MetadataFailure: Error, Equatable, Sendable, CustomStringConvertible {
+    /// Too few of the nodes that decide answered in time. When `isUncertain`, the change may still come into force.
+    case noMajority(reachable: Int, needed: Int, isUncertain: Bool)
+    /// Others changed the metadata all the time. When `isUncertain`, the change may still come into force.
+    case contended(isUncertain: Bool)
+    /// The node has not found its cluster yet.
+    case notStarted
+    case stopped
+    /// No seed answered with a cluster before the deadline.
+    case noCluster(seeds: [SocketAddress])
+    case anotherCluster(name: String, configured: String)
+    case addressTaken(SocketAddress, by: NodeID)
+    /// The node has left the cluster for good.
+    case left
+    /// The change is larger than any that is sent.
+    case tooLarge(byteCount: Int)
+
+    package var description: String {
+        switch self {
+        case .noMajority(let reachable, let needed, let isUncertain):
+            "Only \(reachable) of the \(needed) nodes that must agree on changes of the cluster answered"
+                + MetadataFailure.consequence(isUncertain)
+        case .contended(let isUncertain):
+            "Other changes of the cluster came first each time" + MetadataFailure.consequence(isUncertain)
+        case .notStarted: "The node has not found its cluster yet"
+        case .stopped: "The node is stopping"
+        case .noCluster(let seeds):
+            "Unable to contact any seeds: \(seeds.map(\.description).joined(separator: ", "))"
+        case .anotherCluster(let name, let configured):
+            "The seeds belong to the cluster \(name) != configured name \(configured)"
+        case .addressTaken(let address, let node):
+            "A node with address \(address) already exists (\(node)), cancelling join"
+        case .left: "This node was decommissioned and will not rejoin the ring"
+        case .tooLarge(let byteCount): "The change takes \(byteCount) bytes, which is more than a change may take"
+        }
+    }
+
+    private static func consequence(_ isUncertain: Bool) -> String {
+        isUncertain ? "; the change may still come into force" : "; nothing was changed"
+    }
+}
