@@ -36,6 +36,7 @@ final class MetadataHarness: @unchecked Sendable {
         settings.commitPatience = .milliseconds(50)
         settings.foundingPatience = .milliseconds(400)
         settings.seedTimeout = .milliseconds(50)
+        settings.rankDelay = .milliseconds(50)
     }
 
     func address(_ index: Int) -> SocketAddress { machines[index].address(port: 7000) }

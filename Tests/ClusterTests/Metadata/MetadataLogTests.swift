@@ -158,7 +158,25 @@ import Testing
         #expect(harness.logs[0]?.current?.members.count == 3)
     }
 
-    @Test func anAddressAndANameAreTakenOnce() throws {
+    @Test func membersPutTheVotersRight() throws {
+        let harness = MetadataHarness(seed: 21, machineCount: 4)
+        try harness.run {
+            for index in 0..<4 { try await harness.start(index) }
+            let log = try #require(harness.logs[0])
+            let value = try await log.change(timeout: .seconds(1)) { before in
+                var after: ClusterMetadata = before
+                after.voters = [before.members[0].id]
+                return after
+            }
+            #expect(value.voters.count == 1)
+        }
+        try harness.world.run(for: .seconds(1))
+        for log in harness.logs { #expect(log?.current?.voters.count == 3) }
+        // One of them did it, and the others saw that it was done.
+        #expect(harness.shown.keys.max() == 6)
+    }
+
+    @Test func aNameIsAskedForBeforeANodeJoins() throws {
         let harness = MetadataHarness(seed: 13, machineCount: 2)
         try harness.run {
             try await harness.start(0, seeds: [])

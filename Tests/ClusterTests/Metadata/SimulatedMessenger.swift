@@ -10,6 +10,8 @@ final class MessageNet: @unchecked Sendable {
     let world: SimulatedWorld
     var lossProbability = 0.0
     var repetitionProbability = 0.0
+    /// For messages that tell of decisions.
+    var commitLossProbability = 0.0
     var longestDelay: Duration = .milliseconds(5)
     /// Nodes that reach each other only.
     var island: Set<NodeID> = []
@@ -80,7 +82,8 @@ final class SimulatedMessenger: Messenger, @unchecked Sendable {
             waiting.continuation = continuation
             waiting.timer = host.loops[0].schedule(after: timeout) { waiting.end(.failure(.timedOut(other.id))) }
             let copies: Int = net.generator.chance(net.repetitionProbability) ? 2 : 1
-            for _ in 0..<copies {
+            let isCommitLost: Bool = verb == .metadataCommit && net.generator.chance(net.commitLossProbability)
+            for _ in 0..<copies where !isCommitLost {
                 if net.generator.chance(net.lossProbability) || net.isCut(id, other.id) { continue }
                 let message = IncomingMessage(verb: verb, sender: id, body: body)
                 _ = other.host.loops[0].schedule(after: net.delay()) { other.take(message, from: self, waiting) }
