@@ -38,6 +38,9 @@ package struct MetadataEdit: Hashable, Sendable {
     }
 
     package var isEmpty: Bool { changes.isEmpty }
+
+    /// About how much memory it takes.
+    var byteCount: Int { changes.reduce(64) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) + 32 } }
 }
 
 /// The binary forms of edits and of whole values.

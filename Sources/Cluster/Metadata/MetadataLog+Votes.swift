@@ -74,7 +74,7 @@ extension MetadataLog {
         var byteCount = 0
         for edit in recent where edit.epoch > known {
             edits.append(edit)
-            byteCount += edit.changes.reduce(0) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) }
+            byteCount += edit.byteCount
             if edits.count == MetadataMessages.maximumEditCount || byteCount > MetadataMessages.editsByteCount { break }
         }
         return .edits(edits, epoch: metadata.epoch)

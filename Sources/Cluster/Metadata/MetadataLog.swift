@@ -56,6 +56,8 @@ package actor MetadataLog {
         package var snapshotInterval = 64
         /// Edits that are kept in memory for nodes that are behind.
         package var retainedEditCount = 256
+        /// Of these, the oldest go first when they take more than this together; the last few always stay.
+        package var retainedByteCount = 8 << 20
 
         package init() {}
     }
@@ -72,6 +74,7 @@ package actor MetadataLog {
     /// The last edits, ascending and without gaps, up to the one that led to `metadata`.
     var recent: [MetadataEdit] = []
     var acceptor = EpochAcceptor(epoch: 1)
+    private var recentByteCount = 0
     private var savedEditCount = 0
     var isStopped = false
     private var turns = Turns()
@@ -153,11 +156,21 @@ package actor MetadataLog {
         try await store.save(edit)
         savedEditCount += 1
         recent.append(edit)
-        if recent.count > settings.retainedEditCount { recent.removeFirst(recent.count - settings.retainedEditCount) }
+        recentByteCount += edit.byteCount
+        trimRecent()
         show(after)
         guard savedEditCount >= settings.snapshotInterval else { return }
         try await store.save(after)
         savedEditCount = 0
+    }
+
+    /// Whoever waits for a change finds it among the last few.
+    private func trimRecent() {
+        while recent.count > 8,
+            recent.count > settings.retainedEditCount || recentByteCount > settings.retainedByteCount
+        {
+            recentByteCount -= recent.removeFirst().byteCount
+        }
     }
 
     /// Takes a whole value from another node, if it is newer.
@@ -173,12 +186,15 @@ package actor MetadataLog {
         try await store.save(snapshot)
         savedEditCount = 0
         recent = []
+        recentByteCount = 0
         show(snapshot)
     }
 
     /// Goes on from what was on the disk.
     func resume(_ saved: MetadataStore.Saved) {
         recent = saved.edits
+        recentByteCount = recent.reduce(0) { $0 + $1.byteCount }
+        trimRecent()
         savedEditCount = saved.edits.count
         acceptor = saved.acceptor
         show(saved.metadata)

@@ -187,6 +187,51 @@ import Testing
         }
     }
 
+    @Test func aNewNodeDoesNotTakeTheAddressOfAnother() throws {
+        let harness = MetadataHarness(seed: 23, machineCount: 2)
+        try harness.run {
+            for index in 0..<2 { try await harness.start(index) }
+            let former = try #require(harness.ids[1])
+            harness.restart(1)
+            // Its disk is empty, so it is another node.
+            let disk = harness.machines[1].host.disk
+            for name in try await disk.list(MetadataHarness.directory) {
+                try await disk.remove(MetadataHarness.directory + "/" + name)
+            }
+            await #expect(throws: MetadataFailure.addressTaken(harness.address(1), by: former)) {
+                try await harness.start(1)
+            }
+            #expect(harness.logs[0]?.current?.members.count == 2)
+        }
+    }
+
+    @Test func bodiesThatAreNoneAreRefusedAndHarmNothing() throws {
+        let harness = MetadataHarness(seed: 25, machineCount: 2)
+        try harness.run {
+            let value = try await harness.start(0, seeds: [])
+            let id = try #require(harness.ids[0])
+            let stranger = SimulatedMessenger(
+                harness.net, id: node(99), address: harness.address(1), host: harness.machines[1].host)
+            var generator = SeededGenerator(seed: 25)
+            for round in 0..<400 {
+                for verb in [Verb.metadataPrepare, .metadataAccept, .metadataCommit, .metadataFetch] {
+                    var body: [UInt8] = round % 2 == 0 ? value.clusterID.bytes : []
+                    body += generator.bytes(generator.below(100))
+                    do {
+                        _ = try await stranger.request(verb, body, to: id, timeout: .seconds(1))
+                    } catch {
+                        guard case .refused? = error as? MessageFailure else {
+                            Issue.record("\(verb): \(error)")
+                            continue
+                        }
+                    }
+                }
+            }
+            let changed = try await harness.createKeyspace("a", on: 0)
+            #expect(changed.epoch == 2)
+        }
+    }
+
     @Test func aNodeThatWasAloneKeepsItsSchemaAndItsTokens() throws {
         let harness = MetadataHarness(seed: 15, machineCount: 1)
         let host: Host = harness.machines[0].host
