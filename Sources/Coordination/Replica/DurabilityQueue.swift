@@ -33,7 +33,9 @@ public struct DurabilityQueue {
     package private(set) var tick: UInt64 = 0
 
     /// So many ticks that they never pass.
-    public static let forever: UInt64 = .max / 2
+    ///
+    /// Computed, because the optimiser of Swift 6.3.1 crashes on a stored one that another module uses.
+    public static var forever: UInt64 { .max / 2 }
 
     package init() {}
 

@@ -286,7 +286,8 @@ extension SelectRun {
     /// What the client is told of the tombstones that were passed.
     func tombstoneWarnings(_ text: String, limit: Int) -> [String] {
         guard tombstones.isCounted, tombstoneCount > limit else { return [] }
-        let token = lastKey.isEmpty ? "unknown" : "\(Token(ofKey: lastKey.span.bytes).value)"
+        let key: [UInt8] = lastKey
+        let token: String = key.isEmpty ? "unknown" : "\(Token(ofKey: key.span.bytes).value)"
         return [
             "Read \(rowCount) live rows and \(tombstoneCount) tombstone cells for query \(text.prefix(512)); token "
                 + "\(token) (see tombstone_warn_threshold)"
