@@ -30,6 +30,10 @@ package struct StatementCache {
     private var free: [Int32] = []
     private var newest: Int32 = none
     private var oldest: Int32 = none
+    /// Where identifiers were found last, by their low bits: most requests are of a few statements, and hashing an
+    /// identifier costs more than all else here.
+    private var memoIDs = InlineArray<8, StatementID>(repeating: .zero)
+    private var memoPlaces = InlineArray<8, Int32>(repeating: StatementCache.none)
 
     package init(byteLimit: Int, countLimit: Int = StatementCache.countLimit) {
         self.byteLimit = byteLimit
@@ -41,7 +45,14 @@ package struct StatementCache {
 
     /// The statement with an identifier, which counts as a use.
     package mutating func find(_ id: StatementID) -> PreparedStatement? {
-        guard let place = places[id] else { return nil }
+        let slot = Int(truncatingIfNeeded: id.low & 7)
+        var place: Int32 = memoPlaces[slot]
+        if place == StatementCache.none || memoIDs[slot] != id {
+            guard let known = places[id] else { return nil }
+            place = known
+            memoIDs[slot] = id
+            memoPlaces[slot] = known
+        }
         if place != newest {
             unlink(place)
             linkAsNewest(place)
@@ -100,6 +111,7 @@ package struct StatementCache {
 
     private mutating func remove(at place: Int32) {
         unlink(place)
+        for slot in memoPlaces.indices where memoPlaces[slot] == place { memoPlaces[slot] = StatementCache.none }
         for id in entries[Int(place)].ids { places[id] = nil }
         byteCount -= entries[Int(place)].byteCount
         entries[Int(place)].statement = nil

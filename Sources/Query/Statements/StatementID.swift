@@ -14,6 +14,14 @@ public struct StatementID: Hashable, Sendable {
         self.low = UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 8, as: UInt64.self))
     }
 
+    /// No statement's.
+    static let zero = StatementID(UUID(high: 0, low: 0))
+
+    private init(_ plain: UUID) {
+        self.high = plain.high
+        self.low = plain.low
+    }
+
     package init(text: String, keyspace: String?) {
         let digest: [UInt8] = MD5.digest(Array((keyspace ?? "").utf8) + Array(text.utf8))
         let plain = UUID(digest.span.bytes) ?? UUID(high: 0, low: 0)

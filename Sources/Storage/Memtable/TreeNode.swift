@@ -34,6 +34,8 @@ struct TreeKey {
 ///     node := count u16 · level u8 (0 for a leaf) · u8 · capacity u32 · next leaf · previous leaf
 ///             · prefix u64 × capacity · item × capacity · [child × capacity, when the level is not 0]
 ///
+/// Prefixes behind the last entry are all ones, so that a search need not know how many entries there are.
+///
 /// An item is what the tree orders: a block that begins with the u32 size of its key and has the key's bytes at an
 /// offset that is the same for all items of a tree. Entry *i* of an inner node has the least key below child *i*; that
 /// of entry 0 is not looked at.
@@ -54,6 +56,7 @@ struct TreeNode {
         unsafe node.address.storeBytes(of: UInt32(truncatingIfNeeded: capacity), toByteOffset: 4, as: UInt32.self)
         node.next = nil
         node.previous = nil
+        unsafe node.prefixes.initialize(repeating: .max, count: capacity)
         return node
     }
 
@@ -103,6 +106,10 @@ struct TreeNode {
         let prefixes: UnsafeMutablePointer<UInt64> = self.prefixes
         let wanted: UInt64 = key.prefix
         var low: Int = first
+        if capacity == ArenaTree.fanOut {
+            low = max(first, TreeNode.countBelow(wanted, prefixes))
+            if unsafe low >= count || prefixes[low] != wanted { return (low, false) }
+        }
         var high: Int = count
         while low < high {
             let middle: Int = (low &+ high) >> 1
@@ -118,11 +125,32 @@ struct TreeNode {
         return (low, false)
     }
 
+    /// How many of the prefixes of a full-sized node are less than `wanted`.
+    ///
+    /// Hot: a node is four cache lines that are mostly in none of the caches. The three loads that come first do not wait
+    /// for each other nor for the head of the node, which a binary search would.
+    @inline(__always)
+    private static func countBelow(_ wanted: UInt64, _ prefixes: UnsafeMutablePointer<UInt64>) -> Int {
+        var below: Int = unsafe prefixes[7] < wanted ? 8 : 0
+        below &+= unsafe prefixes[15] < wanted ? 8 : 0
+        below &+= unsafe prefixes[23] < wanted ? 8 : 0
+        let block: UnsafeMutablePointer<UInt64> = unsafe prefixes + below
+        below &+= unsafe block[0] < wanted ? 1 : 0
+        below &+= unsafe block[1] < wanted ? 1 : 0
+        below &+= unsafe block[2] < wanted ? 1 : 0
+        below &+= unsafe block[3] < wanted ? 1 : 0
+        below &+= unsafe block[4] < wanted ? 1 : 0
+        below &+= unsafe block[5] < wanted ? 1 : 0
+        below &+= unsafe block[6] < wanted ? 1 : 0
+        below &+= unsafe block[7] < wanted ? 1 : 0
+        return below
+    }
+
     /// The entry of an inner node below which `key` belongs.
     @inline(__always)
     func childIndex(_ key: TreeKey, keyOffset: Int) -> Int {
         let found: (index: Int, isEqual: Bool) = lowerBound(key, from: 1, keyOffset: keyOffset)
-        return found.isEqual ? found.index : found.index &- 1
+        return found.isEqual ? found.index : max(0, found.index &- 1)
     }
 
     @inline(__always)
@@ -155,6 +183,7 @@ struct TreeNode {
     func moveEntries(from first: Int, to target: TreeNode) {
         let moved: Int = count &- first
         unsafe target.prefixes.update(from: prefixes + first, count: moved)
+        unsafe (prefixes + first).update(repeating: .max, count: moved)
         unsafe target.items.update(from: items + first, count: moved)
         if level > 0 { unsafe target.children.update(from: children + first, count: moved) }
         target.count = moved
