@@ -89,7 +89,8 @@ package struct BenchPlan: Sendable {
     }
 
     package mutating func setVersion(_ number: UInt8) throws(BenchError) {
-        guard let known = ProtocolVersion(rawValue: number) else {
+        // The beta version is for those who try it out, and for nobody who measures.
+        guard let known = ProtocolVersion(rawValue: number), !known.isBeta else {
             throw BenchError("Protocol version \(number) is not spoken: 3, 4 and 5 are.")
         }
         version = known

@@ -62,7 +62,7 @@ package struct ShellOptions: Sendable {
 
     /// Takes the number of a protocol version; false when we do not speak it.
     package mutating func readVersion(_ number: UInt8) -> Bool {
-        guard let known = ProtocolVersion(rawValue: number) else { return false }
+        guard let known = ProtocolVersion(rawValue: number), !known.isBeta else { return false }
         version = known
         return true
     }
