@@ -108,6 +108,11 @@ struct TreeNode {
         var low: Int = first
         if capacity == ArenaTree.fanOut {
             low = max(first, TreeNode.countBelow(wanted, prefixes))
+            // The least key below the first child may be less than entry 0 says, and entry 1 then too: entry 0 counts as
+            // less than everything.
+            if unsafe first > 0 && prefixes[0] >= wanted && prefixes[7] >= wanted {
+                low = max(first, TreeNode.countBelow(wanted, prefixes) &+ 1)
+            }
             if unsafe low >= count || prefixes[low] != wanted { return (low, false) }
         }
         var high: Int = count
