@@ -2,7 +2,7 @@ package import Cluster
 package import DataModel
 
 /// What kind of write a failure is about; drivers decide by it whether to try again.
-package enum WriteKind: Sendable, Hashable {
+public enum WriteKind: Sendable, Hashable {
     case simple
     case batch
     case unloggedBatch

@@ -1,4 +1,4 @@
-import DataModel
+public import DataModel
 package import Environment
 public import Primitives
 
@@ -23,6 +23,9 @@ public final class ShardStore: @unchecked Sendable {
 
     /// For reads of single rows.
     var rows = RowScratch()
+    /// The strongest deletion of the partition or of a range that the last single-row read met over its row, whether
+    /// anything of the row was left or not: what other replicas' versions of the row have to be held against.
+    public internal(set) var lastShadow: Deletion = .none
     /// The tokens of this shard's partitions.
     let tokens: ClosedRange<Token>
 

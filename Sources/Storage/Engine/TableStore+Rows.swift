@@ -56,6 +56,7 @@ extension TableStore {
             guard try look(into: sstable.table, wanted, fileCount, &found) else { return .needsCursor }
             fileCount += 1
         }
+        shard.lastShadow = found.shadow
         if found.count == 0 { return .none }
         if found.count == 1, found.shadow.isNone { return .row(found.rows[0]) }
         shard.rows.fold.begin(shadow: found.shadow)

@@ -1,0 +1,288 @@
+import Cluster
+package import DataModel
+package import Environment
+import Primitives
+package import Storage
+
+/// The pages of the replicas that were read, which together are one page of a read at its level.
+package struct MergedPage: Sendable {
+    package var pages: [ReadPage]
+    /// How far all of them reach; nil when they have everything that was asked for.
+    package var covered: ReadMark?
+
+    /// What the replicas have together, up to where all of them reach.
+    package func cursor(isReversed: Bool) -> ReadCursor {
+        let sources = pages.map { FragmentCursor($0.fragments, limit: covered, isReversed: isReversed) }
+        return ReadCursor(sources: sources, isReversed: isReversed)
+    }
+}
+
+/// How a table is read: what its options say.
+package struct ReadPolicy: Sendable, Hashable {
+    package var speculation: SpeculativeRetry
+    /// Whether what replicas are found to miss is brought to them before the client is answered (`read_repair`).
+    package var repairs: Bool
+
+    package init(speculation: SpeculativeRetry, repairs: Bool) {
+        self.speculation = speculation
+        self.repairs = repairs
+    }
+}
+
+/// Reads from replicas at the level that a request asks for.
+///
+///     request ─▶ data from the best replica, digests from others ─▶ all equal ─▶ page
+///                                     └─▶ they differ ─▶ data from all ─▶ merge ─▶ repair ─▶ page
+///
+/// Confined to its loop; `Sendable` is unchecked for that reason.
+package final class ReadCoordinator: @unchecked Sendable {
+    private let view: ClusterView
+    private let node: NodeReplica
+    private let loop: any Loop
+    private let host: Host
+    private var latencies: [UUID: LatencyEstimate] = [:]
+    private var scores = ReplicaScores()
+
+    package init(view: ClusterView, node: NodeReplica, host: Host, loop: any Loop) {
+        self.view = view
+        self.node = node
+        self.host = host
+        self.loop = loop
+    }
+
+    /// Reads one page.
+    ///
+    /// - Throws: `CoordinationFailure`.
+    package func page(
+        _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
+        timeoutMilliseconds: UInt32
+    ) async throws -> MergedPage {
+        let rule: AnswerRule = plan.readRule(level)
+        let alive: UInt64 = plan.alive(view.liveness) & plan.readers
+        if let shortage = rule.shortage(alive: alive) {
+            throw CoordinationFailure.unavailable(level, required: shortage.required, alive: shortage.alive)
+        }
+        let order: [Int] = scores.order(plan, alive)
+        let chosen: [Int] = ReadCoordinator.choose(rule, order)
+        let gather = PageGather(rule, plan, needsData: true, host.time)
+        gather.spare = order.filter { !chosen.contains($0) }
+        let round = Round(request: request, plan: plan, level: level, timeoutMilliseconds: timeoutMilliseconds)
+        for (index, position) in chosen.enumerated() { ask(position, isDigest: index > 0, round, gather) }
+        gather.replicaFailed = { [unowned self, unowned gather] in
+            self.askAnother(isDigest: gather.hasData, round, gather)
+        }
+        let speculation: (any LoopTimer)? = speculate(policy, request.table, level) { [unowned self] in
+            self.askAnother(isDigest: false, round, gather)
+        }
+        let start: UInt64 = host.time.monotonicNanoseconds
+        let end: PageGather.End = await gather.wait()
+        speculation?.cancel()
+        let now: UInt64 = host.time.monotonicNanoseconds
+        latencies[request.table, default: LatencyEstimate()].add(now &- start)
+        for (answerer, nanoseconds) in gather.durations { scores.answered(answerer, after: nanoseconds) }
+        try check(end, gather, level)
+        return try await settle(gather, round, policy)
+    }
+
+    /// What stays the same for all requests of one page. `Sendable` is unchecked because the plan stays on the loop.
+    private struct Round: @unchecked Sendable {
+        let request: PageRequest
+        let plan: ReplicaPlan
+        let level: Consistency
+        let timeoutMilliseconds: UInt32
+    }
+
+    /// The replicas to read from, best first: as many as the level needs, of those that count for it.
+    private static func choose(_ rule: AnswerRule, _ order: [Int]) -> [Int] {
+        var chosen: [Int] = []
+        var mask: UInt64 = 0
+        for group in [rule.first] + rule.others {
+            var missing: Int = group.needed - (mask & group.members).nonzeroBitCount
+            for position in order where missing > 0 {
+                let bit: UInt64 = 1 << UInt64(position)
+                guard group.members & bit != 0, mask & bit == 0 else { continue }
+                mask |= bit
+                missing -= 1
+                chosen.append(position)
+            }
+        }
+        return chosen
+    }
+
+    private func speculate(
+        _ policy: ReadPolicy, _ table: UUID, _ level: Consistency, _ body: @escaping @Sendable () -> Void
+    ) -> (any LoopTimer)? {
+        // Who asks every data centre for a quorum wants no more than that (SURFACE 4.1).
+        guard level != .eachQuorum, level != .all,
+            let delay = policy.speculation.delay(&latencies[table, default: LatencyEstimate()])
+        else { return nil }
+        return loop.schedule(after: .nanoseconds(Int64(clamping: delay)), body)
+    }
+
+    private func askAnother(isDigest: Bool, _ round: Round, _ gather: PageGather) {
+        guard gather.end == nil, !gather.spare.isEmpty else { return }
+        ask(gather.spare.removeFirst(), isDigest: isDigest, round, gather)
+    }
+
+    private func ask(_ position: Int, isDigest: Bool, _ round: Round, _ gather: PageGather) {
+        gather.ask(position, at: host.time.monotonicNanoseconds)
+        var request: PageRequest = round.request
+        request.isDigest = isDigest
+        let target: NodeID = round.plan.set.node(at: position)
+        guard target != view.local else { return readHere(request, position, gather) }
+        var lane: Lane = .bulk
+        if case .one = request.command.partitions { lane = .data }
+        let link: PeerLink = view.messages.link(to: target, lane: lane)
+        let outcome: SendOutcome = link.begin(
+            .readRange, for: gather, tag: UInt64(position), timeoutMilliseconds: round.timeoutMilliseconds)
+        guard outcome == .ready else {
+            // Not within this call, which the gather's own `fail` may have made.
+            loop.execute { gather.fail(position, .nodeDown) }
+            return
+        }
+        request.write(to: &link.output)
+        link.end()
+    }
+
+    private func readHere(_ request: PageRequest, _ position: Int, _ gather: PageGather) {
+        let node: NodeReplica = self.node
+        host.background.run("read as a replica", on: loop) {
+            do {
+                gather.answer(position, try await node.page(request))
+            } catch ReplicaError.unknownTable {
+                gather.fail(position, .incompatibleSchema)
+            } catch {
+                gather.fail(position, .unknown)
+            }
+        }
+    }
+
+    private func check(_ end: PageGather.End, _ gather: PageGather, _ level: Consistency) throws {
+        let received: Int = gather.rule.received(gather.answered)
+        switch end {
+        case .met: return
+        case .timedOut:
+            throw CoordinationFailure.readTimedOut(
+                level, received: received, required: gather.rule.needed, hasData: gather.hasData)
+        case .failed:
+            throw CoordinationFailure.readFailed(
+                level, received: received, required: gather.rule.needed, hasData: gather.hasData,
+                failures: gather.failures)
+        }
+    }
+
+    // MARK: Differences
+
+    private func settle(_ gather: PageGather, _ round: Round, _ policy: ReadPolicy) async throws -> MergedPage {
+        let answers: [(position: Int, page: ReadPage)] = gather.pages.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        guard let data = answers.first(where: { !$0.page.isDigest })?.page else {
+            throw CoordinationFailure.readFailed(
+                round.level, received: 0, required: gather.rule.needed, hasData: false, failures: gather.failures)
+        }
+        if answers.allSatisfy({ $0.page.digest == data.digest && $0.page.covered == data.covered }) {
+            return MergedPage(pages: [data], covered: data.covered)
+        }
+        let full: [(position: Int, page: ReadPage)] = try await readFully(answers, gather.rule, round)
+        let isReversed: Bool = round.request.command.isReversed
+        let pages: [ReadPage] = full.map(\.page)
+        let covered: ReadMark? = .earliest(pages.map(\.covered), isReversed: isReversed)
+        if policy.repairs { try await repair(full, upTo: covered, round, gather.rule) }
+        return MergedPage(pages: pages, covered: covered)
+    }
+
+    /// Asks for the data of those who have sent digests.
+    private func readFully(
+        _ answers: [(position: Int, page: ReadPage)], _ rule: AnswerRule, _ round: Round
+    ) async throws -> [(position: Int, page: ReadPage)] {
+        let wanted: [Int] = answers.filter(\.page.isDigest).map(\.position)
+        let everybody: UInt64 = wanted.reduce(0) { $0 | 1 << UInt64($1) }
+        let all = AnswerRule([AnswerRule.Group(members: everybody, needed: wanted.count)])
+        let gather = PageGather(all, round.plan, needsData: false, host.time)
+        for position in wanted { ask(position, isDigest: false, round, gather) }
+        let end: PageGather.End = await gather.wait()
+        let known: Int = answers.count - wanted.count
+        switch end {
+        case .met: break
+        case .timedOut:
+            throw CoordinationFailure.readTimedOut(
+                round.level, received: min(rule.needed - 1, known + gather.pages.count), required: rule.needed,
+                hasData: true)
+        case .failed:
+            throw CoordinationFailure.readFailed(
+                round.level, received: min(rule.needed - 1, known + gather.pages.count), required: rule.needed,
+                hasData: true, failures: gather.failures)
+        }
+        let late: [(position: Int, page: ReadPage)] = gather.pages.map { ($0.key, $0.value) }
+        return (answers.filter { !$0.page.isDigest } + late).sorted { $0.position < $1.position }
+    }
+
+    /// Brings every replica that was read up to date with all of them, and waits for it: what a quorum has been seen to
+    /// have, the next quorum sees too.
+    private func repair(
+        _ answers: [(position: Int, page: ReadPage)], upTo covered: ReadMark?, _ round: Round, _ rule: AnswerRule
+    ) async throws {
+        let repairs: [[[UInt8]]]
+        do throws(StorageError) {
+            repairs = try PageRepair.repairs(
+                of: answers.map(\.page), upTo: covered, table: round.request.table,
+                isReversed: round.request.command.isReversed)
+        } catch {
+            throw CoordinationFailure.readFailed(
+                round.level, received: 0, required: rule.needed, hasData: true, failures: [:])
+        }
+        let gather = RepairGather()
+        for (answer, mutations) in zip(answers, repairs) {
+            for mutation in mutations { send(mutation, to: round.plan.set.node(at: answer.position), round, gather) }
+        }
+        guard await gather.wait() else {
+            throw CoordinationFailure.readTimedOut(
+                round.level, received: max(0, rule.needed - 1), required: rule.needed, hasData: true)
+        }
+    }
+
+    private func send(_ mutation: [UInt8], to target: NodeID, _ round: Round, _ gather: RepairGather) {
+        gather.begin()
+        guard target != view.local else {
+            let node: NodeReplica = self.node
+            host.background.run("repair as a replica", on: loop) {
+                do {
+                    try await node.apply(mutation)
+                    gather.end(isDone: true)
+                } catch { gather.end(isDone: false) }
+            }
+            return
+        }
+        let link: PeerLink = view.messages.link(to: target, lane: .data)
+        let outcome: SendOutcome = link.begin(
+            .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds)
+        guard outcome == .ready else { return gather.end(isDone: false) }
+        link.output.write(mutation)
+        link.end()
+    }
+}
+
+/// Waits for all mutations of a read repair. Confined to its loop; `Sendable` is unchecked for that reason.
+private final class RepairGather: ReplyReceiver, @unchecked Sendable {
+    private var openCount = 0
+    private var hasFailed = false
+    private var waiting: UnsafeContinuation<Bool, Never>?
+
+    func begin() { openCount += 1 }
+
+    func end(isDone: Bool) {
+        openCount -= 1
+        if !isDone { hasFailed = true }
+        guard openCount == 0 || hasFailed else { return }
+        waiting?.resume(returning: !hasFailed)
+        waiting = nil
+    }
+
+    func replied(_ tag: UInt64, from node: NodeID, body: RawSpan) { end(isDone: true) }
+    func failed(_ tag: UInt64, from node: NodeID, _ failure: MessageFailure) { end(isDone: false) }
+
+    /// Whether all were applied.
+    func wait() async -> Bool {
+        if openCount == 0 || hasFailed { return !hasFailed }
+        return await withUnsafeContinuation { waiting = $0 }
+    }
+}

@@ -1,0 +1,60 @@
+public import Cluster
+public import DataModel
+
+/// The replicas of one set as a shard sees them: who of them is this node, and what each level asks of them.
+///
+/// Made once for a set and kept by the shard; rules are made when they are first asked for. Confined to its loop.
+public final class ReplicaPlan {
+    public let set: ReplicaSet
+    /// Where this node stands among the replicas; −1 when it is none.
+    public let localPosition: Int
+    /// All positions, and those that answer reads.
+    public let everybody: UInt64
+    public let readers: UInt64
+    private let counts: ReplicaCounts
+    private var readRules: [AnswerRule?]
+    private var writeRules: [AnswerRule?]
+
+    package init(_ set: ReplicaSet, _ counts: ReplicaCounts, local: NodeID) {
+        self.set = set
+        self.counts = counts
+        self.localPosition = set.position(of: local) ?? -1
+        self.everybody = ReplicaPlan.mask(set.count)
+        self.readers = ReplicaPlan.mask(set.natural.count)
+        self.readRules = Array(repeating: nil, count: 16)
+        self.writeRules = Array(repeating: nil, count: 16)
+    }
+
+    private static func mask(_ count: Int) -> UInt64 {
+        count >= 64 ? .max : (1 << UInt64(count)) &- 1
+    }
+
+    /// Whether this node is the only replica there is to be.
+    @inlinable public var isLocalOnly: Bool { self.set.count == 1 && localPosition == 0 }
+
+    /// What a level asks of reads. Hot: once per request.
+    public func readRule(_ level: Consistency) -> AnswerRule {
+        if let known = readRules[Int(level.rawValue)] { return known }
+        let made: AnswerRule = .reads(level, of: set, counts)
+        readRules[Int(level.rawValue)] = made
+        return made
+    }
+
+    /// What a level asks of writes. Hot: once per request.
+    public func writeRule(_ level: Consistency) -> AnswerRule {
+        if let known = writeRules[Int(level.rawValue)] { return known }
+        let made: AnswerRule = .writes(level, of: set, counts)
+        writeRules[Int(level.rawValue)] = made
+        return made
+    }
+
+    /// The positions of the replicas that are up. Hot: once per request.
+    public func alive(_ liveness: Liveness) -> UInt64 {
+        var mask: UInt64 = 0
+        for position in 0..<min(set.count, AnswerRule.maximumReplicaCount)
+        where position == localPosition || liveness.isAlive(set.node(at: position)) {
+            mask |= 1 << UInt64(position)
+        }
+        return mask
+    }
+}

@@ -1,0 +1,166 @@
+public import Cluster
+public import DataModel
+import Environment
+import Primitives
+public import Storage
+
+/// Where the mutations go that a replica has missed.
+public protocol HintSink: AnyObject {
+    /// Keeps a mutation for a node. Never waits; what can not be kept is counted there.
+    func keep(_ mutation: RawSpan, for node: NodeID)
+    /// As `keep`; `stored` is called on the loop once the hint is as durable as an acknowledged write.
+    func keepDurably(_ mutation: RawSpan, for node: NodeID, _ stored: @escaping @Sendable () -> Void)
+}
+
+/// Brings the writes of one shard to their replicas, at the level that each asks for.
+///
+///     mutation ─┬─▶ this node's log and memtable
+///               ├─▶ replicas that are up, one message each
+///               └─▶ hints for those that are down, silent, or fail
+///
+/// Confined to its loop; `Sendable` is unchecked for that reason.
+public final class WriteCoordinator: @unchecked Sendable {
+    public let view: ClusterView
+    public let replica: ReplicaShard
+    private let hints: any HintSink
+    private var operations: ContiguousArray<WriteOperation> = []
+    private var free: ContiguousArray<Int> = []
+    private var activeCount = 0
+    private var timer: (any LoopTimer)?
+
+    /// Writes that may be under way; further ones are refused with OVERLOADED.
+    private static let activeLimit = 65_536
+    /// How often writes are looked at whose deadline nobody else watches: those that wait for this node's own disk.
+    private static let sweep: Duration = .milliseconds(250)
+
+    package init(view: ClusterView, replica: ReplicaShard, hints: any HintSink) {
+        self.view = view
+        self.replica = replica
+        self.hints = hints
+    }
+
+    /// Starts a write. `observer` is told how it ends, perhaps before this returns.
+    ///
+    /// Hot: once per write to more than one replica.
+    ///
+    /// - Throws: `CoordinationFailure.unavailable` and `.overloaded` before anything is done.
+    public func write(
+        _ mutation: RawSpan, to table: TableStore?, _ plan: ReplicaPlan, _ level: Consistency, _ kind: WriteKind,
+        timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64
+    ) throws {
+        let rule: AnswerRule = plan.writeRule(level)
+        let alive: UInt64 = plan.alive(view.liveness)
+        if level != .any, let shortage = rule.shortage(alive: alive) {
+            throw CoordinationFailure.unavailable(level, required: shortage.required, alive: shortage.alive)
+        }
+        guard activeCount < WriteCoordinator.activeLimit else { throw CoordinationFailure.overloaded }
+        let operation: WriteOperation = take()
+        let deadline: UInt64 =
+            replica.host.time.monotonicNanoseconds &+ UInt64(timeoutMilliseconds) &* 1_000_000
+        operation.begin(plan, rule, level, kind, deadline: deadline, observer, tag: tag)
+        operation.mutation.write(mutation)
+        if plan.localPosition >= 0 { writeHere(mutation, table, plan, operation) }
+        for position in 0..<plan.set.count where position != plan.localPosition {
+            guard operation.isActive else { return }
+            let node: NodeID = plan.set.node(at: position)
+            if alive & 1 << UInt64(position) == 0 {
+                operation.passOver(position, node)
+            } else {
+                send(mutation, to: node, position, operation, timeoutMilliseconds)
+            }
+        }
+    }
+
+    private func writeHere(
+        _ mutation: RawSpan, _ table: TableStore?, _ plan: ReplicaPlan, _ operation: WriteOperation
+    ) {
+        guard let table else { return operation.refuse(plan.localPosition, view.local, .incompatibleSchema) }
+        do throws(StorageError) {
+            let position: LogPosition = try replica.store.apply(mutation, to: table)
+            if !replica.wait(for: position, operation, tag: operation.generation) { operation.confirm(plan.localPosition) }
+        } catch {
+            guard case .overloaded = error else {
+                return operation.refuse(plan.localPosition, view.local, .unknown)
+            }
+            writeHereLater(mutation, table, plan, operation)
+        }
+    }
+
+    /// There is no room now: the other replicas get the write meanwhile.
+    private func writeHereLater(
+        _ mutation: RawSpan, _ table: TableStore, _ plan: ReplicaPlan, _ operation: WriteOperation
+    ) {
+        let bytes = [UInt8](copying: mutation)
+        let generation: UInt64 = operation.generation
+        let box = OperationBox(operation)
+        replica.host.background.run("write that waits for room", on: replica.store.loop) { [self] in
+            var failure: StorageError?
+            do throws(StorageError) {
+                try await replica.waitUntilDurable(try await replica.applyWithPatience(bytes, to: table))
+            } catch { failure = error }
+            box.operation.writeEnded(generation, failure)
+        }
+    }
+
+    /// The work above runs on the loop to which the operation is confined.
+    private struct OperationBox: @unchecked Sendable {
+        let operation: WriteOperation
+        init(_ operation: WriteOperation) { self.operation = operation }
+    }
+
+    private func send(
+        _ mutation: RawSpan, to node: NodeID, _ position: Int, _ operation: WriteOperation,
+        _ timeoutMilliseconds: UInt32
+    ) {
+        let link: PeerLink = view.messages.link(to: node, lane: .data)
+        let outcome: SendOutcome = link.begin(
+            .mutation, for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
+        guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
+        link.output.write(mutation)
+        link.end()
+    }
+
+    func hint(_ node: NodeID, _ operation: WriteOperation) {
+        guard node != view.local else { return }
+        guard operation.level == .any else {
+            operation.mutation.withUnsafeBytes { hints.keep(unsafe RawSpan(_unsafeBytes: $0), for: node) }
+            return
+        }
+        let generation: UInt64 = operation.generation
+        let box = OperationBox(operation)
+        operation.mutation.withUnsafeBytes { bytes in
+            hints.keepDurably(unsafe RawSpan(_unsafeBytes: bytes), for: node) {
+                guard box.operation.generation == generation else { return }
+                box.operation.hintIsStored()
+            }
+        }
+    }
+
+    // MARK: The pool
+
+    private func take() -> WriteOperation {
+        activeCount &+= 1
+        if timer == nil { startSweep() }
+        if let index = free.popLast() { return operations[index] }
+        let made = WriteOperation(self, index: operations.count)
+        operations.append(made)
+        return made
+    }
+
+    func release(_ operation: WriteOperation) {
+        activeCount &-= 1
+        free.append(operation.index)
+    }
+
+    private func startSweep() {
+        timer = replica.store.loop.schedule(after: WriteCoordinator.sweep) { [weak self] in
+            guard let self else { return }
+            self.timer = nil
+            let now: UInt64 = self.replica.host.time.monotonicNanoseconds
+            for operation in self.operations where operation.isActive && operation.deadlineNanoseconds < now {
+                operation.timeIsUp()
+            }
+            if self.activeCount > 0 { self.startSweep() }
+        }
+    }
+}
