@@ -10,6 +10,11 @@ package struct MergedPage: Sendable {
     /// How far all of them reach; nil when they have everything that was asked for.
     package var covered: ReadMark?
 
+    package init(pages: [ReadPage], covered: ReadMark?) {
+        self.pages = pages
+        self.covered = covered
+    }
+
     /// What the replicas have together, up to where all of them reach.
     package func cursor(isReversed: Bool) -> ReadCursor {
         let sources = pages.map { FragmentCursor($0.fragments, limit: covered, isReversed: isReversed) }

@@ -1,0 +1,150 @@
+public import Cluster
+public import DataModel
+package import Environment
+import Primitives
+public import Storage
+
+/// What other nodes ask of this node as a replica, on one loop.
+///
+///     mutation, read repair ─▶ owner shard ─▶ log and memtable ─▶ durable ─▶ empty answer
+///     page request ─▶ owner shards ─▶ page
+///
+/// A connection lives on some loop and the partition on some shard: where they differ the bytes go there and the answer
+/// comes back.
+///
+/// Confined to its loop; `Sendable` is unchecked for that reason.
+///
+/// Hot: one call for each mutation of which this node is a replica and not the coordinator.
+public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Sendable {
+    private let index: Int
+    private let messages: ShardMessages
+    private let replica: ReplicaShard
+    private let node: NodeReplica
+    private let host: Host
+    /// The same of all loops.
+    private var siblings: [ReplicaVerbs] = []
+    /// Answers that wait for the log, by tag.
+    private var waiting: ContiguousArray<ReplyPlace?> = []
+    private var free: ContiguousArray<Int> = []
+
+    private init(_ index: Int, _ messages: ShardMessages, _ node: NodeReplica, _ host: Host) {
+        self.index = index
+        self.messages = messages
+        self.replica = node.shards[index]
+        self.node = node
+        self.host = host
+    }
+
+    /// Has the loops of a node answer what replicas are asked. Called once, before messages come.
+    package static func register(on messages: [ShardMessages], _ node: NodeReplica, _ host: Host) -> [ReplicaVerbs] {
+        let all: [ReplicaVerbs] = messages.enumerated().map { ReplicaVerbs($0.offset, $0.element, node, host) }
+        for verbs in all {
+            verbs.siblings = all
+            for verb in [Verb.mutation, .readRepair, .readRange] { verbs.messages.handle(verb, by: verbs) }
+        }
+        return all
+    }
+
+    public func received(_ verb: Verb, from sender: NodeID, body: RawSpan, reply: ReplyPlace) {
+        switch verb {
+        case .mutation, .readRepair: write(body, reply)
+        case .readRange: read(body, reply)
+        default: messages.fail(reply, code: 0, reason: "This node does not know the message")
+        }
+    }
+
+    // MARK: Writes
+
+    private func write(_ body: RawSpan, _ reply: ReplyPlace) {
+        guard let id = UUID(body), let token = Token(ofMutation: body) else {
+            return messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "The mutation is cut short")
+        }
+        let shard: Int = node.slices.shard(of: token)
+        guard shard == index, let table = replica.store.table(id) else {
+            return writeElsewhere([UInt8](copying: body), id, shard, reply)
+        }
+        do throws(StorageError) {
+            let position: LogPosition = try replica.store.apply(body, to: table)
+            let tag: Int = free.last ?? waiting.count
+            guard replica.wait(for: position, self, tag: UInt64(tag)) else { return acknowledge(reply) }
+            if tag == waiting.count { waiting.append(reply) } else {
+                free.removeLast()
+                waiting[tag] = reply
+            }
+        } catch {
+            guard case .overloaded = error else { return refuse(reply, error) }
+            writeElsewhere([UInt8](copying: body), id, shard, reply)
+        }
+    }
+
+    private func acknowledge(_ reply: ReplyPlace) {
+        messages.beginReply(reply)?.end()
+    }
+
+    public func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+        let place = Int(truncatingIfNeeded: tag)
+        guard place < waiting.count, let reply = waiting[place] else { return }
+        waiting[place] = nil
+        free.append(place)
+        if let failure { refuse(reply, failure) } else { acknowledge(reply) }
+    }
+
+    private func refuse(_ reply: ReplyPlace, _ failure: StorageError) {
+        messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(failure)")
+    }
+
+    /// The partition is another shard's, or there is no room, or the table is not known here.
+    private func writeElsewhere(_ bytes: [UInt8], _ table: UUID, _ shard: Int, _ reply: ReplyPlace) {
+        let node: NodeReplica = self.node
+        host.background.run("write as a replica", on: replica.store.loop) { [self] in
+            do {
+                try await node.apply(bytes)
+                acknowledge(reply)
+            } catch {
+                fail(reply, error)
+            }
+        }
+    }
+
+    private func fail(_ reply: ReplyPlace, _ error: any Error) {
+        switch error {
+        case ReplicaError.unknownTable(let id):
+            messages.fail(
+                reply, code: ReplicaFailure.incompatibleSchema.rawValue, reason: "This node has no table with id \(id)")
+        default:
+            messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
+        }
+    }
+
+    // MARK: Reads
+
+    private func read(_ body: RawSpan, _ reply: ReplyPlace) {
+        let request: PageRequest
+        do throws(DecodingError) {
+            request = try PageRequest(decoding: body)
+        } catch {
+            return messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
+        }
+        let node: NodeReplica = self.node
+        host.background.run("read as a replica", on: replica.store.loop) { [self] in
+            do {
+                let page: ReadPage = try await node.page(request)
+                guard let link = messages.beginReply(reply) else { return }
+                page.write(to: &link.output)
+                link.end()
+            } catch {
+                fail(reply, error)
+            }
+        }
+    }
+}
+
+extension Token {
+    /// The token that a mutation's head has; nil when the head is cut short.
+    @inlinable
+    public init?(ofMutation bytes: RawSpan) {
+        guard bytes.byteCount >= 24 else { return nil }
+        let stored = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: 16, as: Int64.self)
+        self.init(Int64(bigEndian: stored))
+    }
+}
