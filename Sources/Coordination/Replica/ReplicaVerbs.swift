@@ -81,12 +81,18 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         messages.beginReply(reply)?.end()
     }
 
-    public func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+    public func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
         let place = Int(truncatingIfNeeded: tag)
         guard place < waiting.count, let reply = waiting[place] else { return }
         waiting[place] = nil
         free.append(place)
-        if let failure { refuse(reply, failure) } else { acknowledge(reply) }
+        switch end {
+        case .durable: acknowledge(reply)
+        case .failed(let failure): refuse(reply, failure)
+        case .timedOut:
+            messages.fail(
+                reply, code: ReplicaFailure.timedOut.rawValue, reason: "The log has not taken the write in time")
+        }
     }
 
     private func refuse(_ reply: ReplyPlace, _ failure: StorageError) {

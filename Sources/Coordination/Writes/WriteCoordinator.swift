@@ -94,11 +94,11 @@ public final class WriteCoordinator: @unchecked Sendable {
         let generation: UInt64 = operation.generation
         let box = OperationBox(operation)
         replica.host.background.run("write that waits for room", on: replica.store.loop) { [self] in
-            var failure: StorageError?
+            var end = WriteEnd.durable
             do throws(StorageError) {
                 try await replica.waitUntilDurable(try await replica.applyWithPatience(bytes, to: table))
-            } catch { failure = error }
-            box.operation.writeEnded(generation, failure)
+            } catch { end = .failed(error) }
+            box.operation.writeEnded(generation, end)
         }
     }
 

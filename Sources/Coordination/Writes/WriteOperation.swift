@@ -76,12 +76,12 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     }
 
     /// This node's own log, as a replica.
-    func writeEnded(_ tag: UInt64, _ failure: StorageError?) {
+    func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
         guard isActive, tag == generation, let plan else { return }
-        if failure == nil {
-            confirm(plan.localPosition)
-        } else {
-            refuse(plan.localPosition, coordinator.view.local, .unknown)
+        switch end {
+        case .durable: confirm(plan.localPosition)
+        case .failed: refuse(plan.localPosition, coordinator.view.local, .unknown)
+        case .timedOut: timeIsUp()
         }
     }
 
