@@ -179,7 +179,9 @@ package final class ReadCoordinator: @unchecked Sendable {
     // MARK: Differences
 
     private func settle(_ gather: PageGather, _ round: Round, _ policy: ReadPolicy) async throws -> MergedPage {
-        let answers: [(position: Int, page: ReadPage)] = gather.pages.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        let answers: [(position: Int, page: ReadPage)] = gather.pages.sorted { $0.key < $1.key }.map {
+            ($0.key, $0.value)
+        }
         guard let data = answers.first(where: { !$0.page.isDigest })?.page else {
             throw CoordinationFailure.readFailed(
                 round.level, received: 0, required: gather.rule.needed, hasData: false, failures: gather.failures)

@@ -2,7 +2,7 @@ public import Cluster
 public import DataModel
 package import Environment
 import Primitives
-public import Storage
+import Storage
 
 /// What other nodes ask of this node as a replica, on one loop.
 ///
@@ -67,7 +67,9 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
             let position: LogPosition = try replica.store.apply(body, to: table)
             let tag: Int = free.last ?? waiting.count
             guard replica.wait(for: position, self, tag: UInt64(tag)) else { return acknowledge(reply) }
-            if tag == waiting.count { waiting.append(reply) } else {
+            if tag == waiting.count {
+                waiting.append(reply)
+            } else {
                 free.removeLast()
                 waiting[tag] = reply
             }

@@ -77,7 +77,9 @@ public final class WriteCoordinator: @unchecked Sendable {
         guard let table else { return operation.refuse(plan.localPosition, view.local, .incompatibleSchema) }
         do throws(StorageError) {
             let position: LogPosition = try replica.store.apply(mutation, to: table)
-            if !replica.wait(for: position, operation, tag: operation.generation) { operation.confirm(plan.localPosition) }
+            if !replica.wait(for: position, operation, tag: operation.generation) {
+                operation.confirm(plan.localPosition)
+            }
         } catch {
             guard case .overloaded = error else {
                 return operation.refuse(plan.localPosition, view.local, .unknown)

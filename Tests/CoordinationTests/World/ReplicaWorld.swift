@@ -56,7 +56,8 @@ final class ReplicaWorld: @unchecked Sendable {
     func start(_ index: Int) async throws {
         let datacenter: String = members[index].datacenter
         nodes[index] = try await ReplicaNode.start(
-            members[index], of: members, on: machines[index].host, ReplicaCounts(
+            members[index], of: members, on: machines[index].host,
+            ReplicaCounts(
                 replication: replication, localDatacenter: datacenter), replication)
         tell()
     }
