@@ -35,6 +35,11 @@ package final class SelectRun: @unchecked Sendable {
     private var lastMark: [UInt8] = []
     package private(set) var tombstoneCount = 0
     private let tombstones: TombstoneLimit
+    /// An aggregate reads as many rows as there are, in pages that only it sees, and the limit is one of pages: how many
+    /// tombstones there were before the present one, and how many rows it has.
+    private var earlierTombstoneCount = 0
+    private var innerPageRowCount = 0
+    private static let innerPageSize = 5_000
     /// Bytes of rows with which a page counts as full.
     private let pageByteCount: Int
 
@@ -104,9 +109,10 @@ package final class SelectRun: @unchecked Sendable {
         if deadCount > 0 || !position.regulars.isLive {
             // A row that was deleted as a whole has no dead cells, but is one itself.
             if deadCount == 0 { tombstoneCount += 1 }
-            try tombstones.check(tombstoneCount)
+            try tombstones.check(tombstoneCount - earlierTombstoneCount)
         }
         guard position.regulars.isLive else { return true }
+        if group != nil { countInnerPage() }
         partitionHasRows = true
         guard try passes() else { return true }
         if remainingInPartition <= 0 {
@@ -136,6 +142,13 @@ package final class SelectRun: @unchecked Sendable {
         try emit()
         if isFull || isDone { return false }
         return true
+    }
+
+    private func countInnerPage() {
+        innerPageRowCount += 1
+        guard innerPageRowCount == SelectRun.innerPageSize else { return }
+        innerPageRowCount = 0
+        earlierTombstoneCount = tombstoneCount
     }
 
     /// Ends the current partition: one without rows still shows its static columns.
