@@ -69,6 +69,23 @@ import Testing
         ) { try limit.check(4) }
     }
 
+    @Test func aggregatesCountTombstonesAnewForEachOfTheirPages() throws {
+        let columns: [String] = (0..<18).map { "a\($0)" }
+        let node = try NodeUnderTest(
+            "CREATE TABLE ks.w (k int, c int, \(columns.map { "\($0) int" }.joined(separator: ", ")), PRIMARY KEY (k, c))"
+        )
+        let names: String = columns.joined(separator: ", ")
+        let nulls: String = columns.map { _ in "null" }.joined(separator: ", ")
+        // 108,000 tombstones, of which no page of 5,000 rows has more than 90,000.
+        for start in stride(from: 0, to: 6_000, by: 100) {
+            let inserts: [String] = (start..<(start + 100)).map {
+                "INSERT INTO w (k, c, \(names)) VALUES (1, \($0), \(nulls));"
+            }
+            try node.run("BEGIN UNLOGGED BATCH \(inserts.joined(separator: " ")) APPLY BATCH")
+        }
+        #expect(try node.row("SELECT count(*) FROM w WHERE k = 1") == "6000")
+    }
+
     @Test func describeIsPagedWhileTheSchemaStays() throws {
         let node = try node()
         var context = RequestContext(keyspace: "ks")
