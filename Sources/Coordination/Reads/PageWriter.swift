@@ -28,8 +28,13 @@ package final class PageWriter: @unchecked Sendable {
     /// How much of `hashed` only says which partition it is.
     private var hashedHeadByteCount = 0
 
+    /// Larger pages are not made, whoever asks for them.
+    private static let maximumByteLimit = 16 << 20
+    private let byteLimit: Int
+
     package init(_ request: PageRequest) {
         self.request = request
+        self.byteLimit = min(request.byteLimit, PageWriter.maximumByteLimit)
     }
 
     /// Takes what the cursor has, waiting for the disk where that is needed; ends early when the page is full.
@@ -56,7 +61,7 @@ package final class PageWriter: @unchecked Sendable {
             fragments: request.isDigest ? [] : bytes.array(), isDigest: request.isDigest)
     }
 
-    private var isAtLimit: Bool { liveRowCount >= request.rowLimit || bytes.count >= request.byteLimit }
+    private var isAtLimit: Bool { liveRowCount >= request.rowLimit || bytes.count >= byteLimit }
 
     private func beginPartition(_ cursor: ReadCursor) throws(StorageError) {
         let start: Int = bytes.count

@@ -80,13 +80,22 @@ package final class ReadCoordinator: @unchecked Sendable {
             self.askAnother(isDigest: false, round, gather)
         }
         let start: UInt64 = host.time.monotonicNanoseconds
-        let end: PageGather.End = await gather.wait()
+        let end: PageGather.End = await self.end(of: gather, round)
         speculation?.cancel()
         let now: UInt64 = host.time.monotonicNanoseconds
         latencies[request.table, default: LatencyEstimate()].add(now &- start)
         for (answerer, nanoseconds) in gather.durations { scores.answered(answerer, after: nanoseconds) }
         try check(end, gather, level)
         return try await settle(gather, round, policy)
+    }
+
+    /// Waits for the answers, no longer than the client does: this node's own disk has no other deadline.
+    private func end(of gather: PageGather, _ round: Round) async -> PageGather.End {
+        let timer: any LoopTimer = loop.schedule(after: .milliseconds(Int64(round.timeoutMilliseconds))) {
+            gather.finish(.timedOut)
+        }
+        defer { timer.cancel() }
+        return await gather.wait()
     }
 
     /// What stays the same for all requests of one page. `Sendable` is unchecked because the plan stays on the loop.
@@ -206,7 +215,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         let all = AnswerRule([AnswerRule.Group(members: everybody, needed: wanted.count)])
         let gather = PageGather(all, round.plan, needsData: false, host.time)
         for position in wanted { ask(position, isDigest: false, round, gather) }
-        let end: PageGather.End = await gather.wait()
+        let end: PageGather.End = await self.end(of: gather, round)
         let known: Int = answers.count - wanted.count
         switch end {
         case .met: break

@@ -1,6 +1,6 @@
 package import DataModel
 package import Environment
-package import Storage
+import Storage
 
 /// This node as a replica, over all its shards: what it does for requests that are not hot.
 package final class NodeReplica: Sendable {
@@ -45,16 +45,5 @@ package final class NodeReplica: Sendable {
             if page.isFull { break }
         }
         return page.page()
-    }
-}
-
-extension PartitionRange {
-    /// The shards that can hold a wanted partition, ascending.
-    package func shards(_ slices: ShardSlices) -> ClosedRange<Int> {
-        switch self {
-        case .one(let token, _): slices.shard(of: token)...slices.shard(of: token)
-        case .range(let start, let end):
-            slices.shard(of: start.token)...max(slices.shard(of: start.token), slices.shard(of: end.token))
-        }
     }
 }

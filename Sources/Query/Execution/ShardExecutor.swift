@@ -160,14 +160,3 @@ public final class ShardExecutor: @unchecked Sendable {
             warnings: plan.warnings + read.run.tombstoneWarnings(text, limit: node.limits.tombstoneWarnCount))
     }
 }
-
-extension PartitionRange {
-    /// The shards that can hold a wanted partition, ascending.
-    func shards(_ slices: ShardSlices) -> ClosedRange<Int> {
-        switch self {
-        case .one(let token, _): slices.shard(of: token)...slices.shard(of: token)
-        case .range(let start, let end):
-            slices.shard(of: start.token)...max(slices.shard(of: start.token), slices.shard(of: end.token))
-        }
-    }
-}

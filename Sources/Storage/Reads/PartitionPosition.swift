@@ -97,3 +97,14 @@ public enum PartitionRange: Sendable, Hashable {
         start.token <= tokens.upperBound && end.token >= tokens.lowerBound
     }
 }
+
+extension PartitionRange {
+    /// The shards that can hold a wanted partition, ascending.
+    package func shards(_ slices: ShardSlices) -> ClosedRange<Int> {
+        switch self {
+        case .one(let token, _): slices.shard(of: token)...slices.shard(of: token)
+        case .range(let start, let end):
+            slices.shard(of: start.token)...max(slices.shard(of: start.token), slices.shard(of: end.token))
+        }
+    }
+}

@@ -1,1 +1,0 @@
-/// Which replicas a request needs.
