@@ -17,11 +17,14 @@ package final class Catalog: Sendable {
             let known: [String: CompiledTable] = previous?.tables[name] ?? [:]
             let replicas = ReplicaCounts(replication: keyspace.replication, localDatacenter: localDatacenter)
             tables[name] = keyspace.tables.mapValues { definition in
-                if let same = known[definition.name], same.definition == definition, same.replicas == replicas {
+                if let same = known[definition.name], same.definition == definition, same.replicas == replicas,
+                    same.replication == keyspace.replication
+                {
                     return same
                 }
                 let isComputed: Bool = keyspace.isVirtual || SystemTables.isComputed(name, definition.name)
-                return CompiledTable(definition, replicas: replicas, isComputed: isComputed)
+                return CompiledTable(
+                    definition, replicas: replicas, replication: keyspace.replication, isComputed: isComputed)
             }
         }
         self.tables = tables

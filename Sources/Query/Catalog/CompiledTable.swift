@@ -44,12 +44,16 @@ public final class CompiledTable: Sendable {
     /// Set for tables whose rows are made up on reading.
     package let isComputed: Bool
     package let replicas: ReplicaCounts
+    /// The replication map of its keyspace.
+    package let replication: [String: String]
     private let byName: [String: CompiledColumn]
     /// For each column id its place among the regular (or static) columns; −1 for dropped columns and ids never given.
     public let regularSlots: [Int]
     public let staticSlots: [Int]
 
-    package init(_ definition: TableDefinition, replicas: ReplicaCounts, isComputed: Bool = false) {
+    package init(
+        _ definition: TableDefinition, replicas: ReplicaCounts, replication: [String: String], isComputed: Bool = false
+    ) {
         func compiled(_ columns: [ColumnDefinition]) -> [CompiledColumn] {
             columns.enumerated().map { CompiledColumn($0.element, slot: $0.offset) }
         }
@@ -61,6 +65,7 @@ public final class CompiledTable: Sendable {
         self.isCounter = definition.isCounter
         self.isComputed = isComputed
         self.replicas = replicas
+        self.replication = replication
         func slots(_ columns: [CompiledColumn]) -> [Int] {
             var slots: [Int] = Array(repeating: -1, count: Int(definition.nextColumnID))
             for column in columns where slots.indices.contains(Int(column.definition.id)) {

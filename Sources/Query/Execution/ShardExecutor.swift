@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 public import Coordination
 import DataModel
 package import Environment
@@ -19,24 +20,24 @@ public final class ShardExecutor: @unchecked Sendable {
     package let identifiers: TimeUUIDSource
     package internal(set) var catalog: Catalog
     package let locks = PartitionLocks()
+    /// Brings reads and writes to the replicas.
+    public let coordination: ShardCoordination
     /// This node as a replica, on this shard.
     public let replica: ReplicaShard
     package var statements: StatementCache
     package let timeouts: RequestTimeouts
-    private var lastTimestamp: Int64 = 0
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
 
     package init(
         index: Int, store: ShardStore, host: Host, node: NodeContext, group: ShardGroup, catalog: Catalog,
-        limits: ExecutionLimits
+        coordination: ShardCoordination, limits: ExecutionLimits
     ) {
         self.index = index
         self.loop = host.loops[index]
         self.store = store
-        self.replica = ReplicaShard(
-            store: store, host: host, writeTimeout: limits.timeouts.write,
-            counterWriteTimeout: limits.timeouts.counterWrite)
+        self.coordination = coordination
+        self.replica = coordination.replica
         self.host = host
         self.node = node
         self.group = group
@@ -46,11 +47,8 @@ public final class ShardExecutor: @unchecked Sendable {
         self.timeouts = limits.timeouts
     }
 
-    /// A timestamp for a write that brings none: the clock, but never the same twice and never backwards.
-    package func nextTimestamp() -> Int64 {
-        lastTimestamp = max(host.time.wallMicroseconds, lastTimestamp &+ 1)
-        return lastTimestamp
-    }
+    /// A timestamp for a write that brings none: after all that this node has given or seen.
+    package func nextTimestamp() -> Int64 { coordination.view.clock.next() }
 
     /// The values of a request, with what its expressions need besides.
     package func bindings(_ values: [TermValue], _ context: RequestContext) -> Bindings {

@@ -1,4 +1,5 @@
 import CQL
+package import Coordination
 package import DataModel
 package import Environment
 package import Storage
@@ -11,17 +12,20 @@ public final class ShardGroup: @unchecked Sendable {
     package let host: Host
     public private(set) var executors: [ShardExecutor] = []
     package let slices: ShardSlices
+    package let coordination: NodeCoordination
 
     package init(
-        engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog,
+        engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog, coordination: NodeCoordination,
         limits: ExecutionLimits = ExecutionLimits()
     ) {
         self.engine = engine
         self.host = host
+        self.coordination = coordination
         self.slices = ShardSlices(count: engine.shards.count)
         self.executors = engine.shards.enumerated().map { index, store in
             ShardExecutor(
-                index: index, store: store, host: host, node: node, group: self, catalog: catalog, limits: limits)
+                index: index, store: store, host: host, node: node, group: self, catalog: catalog,
+                coordination: coordination.shards[index], limits: limits)
         }
     }
 

@@ -67,7 +67,9 @@ package final class Node: Sendable {
             configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
         let context = try await makeContext(configuration, local, address, host, changes)
         let group = ShardGroup(
-            engine: engine, host: host, node: context, catalog: catalog, limits: configuration.execution)
+            engine: engine, host: host, node: context, catalog: catalog,
+            coordination: try await makeCoordination(configuration, local, engine, host),
+            limits: configuration.execution)
         try await watchLogs(of: group, logs.logger("storage"))
         try await group.run(on: 0) { executor in try await executor.restoreStatements() }
         let sessions = makeSessions(configuration, host, logs)
@@ -87,6 +89,32 @@ package final class Node: Sendable {
         life.info(
             "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
         return Node(host: host, engine: engine, group: group, sessions: sessions, listener: listener, log: life)
+    }
+
+    /// A cluster of one.
+    private static func makeCoordination(
+        _ configuration: NodeConfiguration, _ local: LocalNode, _ engine: StorageEngine, _ host: Host
+    ) async throws -> NodeCoordination {
+        let id = NodeID(local.hostID)
+        let address: SocketAddress = try await NodeAddresses.resolve(
+            configuration.text("listen_address"), configuration.integer("storage_port"), host)
+        let clock = HybridClock(time: host.time)
+        let messages = MessageService(
+            host: host,
+            identity: MessageIdentity(
+                node: id, address: address, datacenter: local.dataCenter, clusterName: local.clusterName),
+            callbacks: MessageCallbacks { clock.current })
+        let member = Member(
+            id: id, internode: address, native: address, datacenter: local.dataCenter, rack: local.rack,
+            tokens: local.tokens, state: .normal, releaseVersion: ServerVersions.release)
+        let hints = try await HintStore.open(
+            host: host, options: HintOptions(directory: configuration.dataDirectory + "/hints"))
+        return NodeCoordination(
+            NodeCoordination.Parts(
+                host: host, local: id, liveness: Liveness(local: id), messages: messages, clock: clock, hints: hints),
+            engine: engine, topology: Topology(members: [member], local: id),
+            writeTimeout: configuration.execution.timeouts.write,
+            counterWriteTimeout: configuration.execution.timeouts.counterWrite)
     }
 
     private static func watchLogs(of group: ShardGroup, _ log: Logger) async throws {

@@ -37,7 +37,9 @@ final class NodeUnderTest: Sendable {
             let node = NodeContext(
                 local: NodeUnderTest.description, cluster: NodeUnderTest.cluster, settings: [:], host: host,
                 schemaChanges: changes)
-            let group = ShardGroup(engine: engine, host: host, node: node, catalog: catalog)
+            let group = ShardGroup(
+                engine: engine, host: host, node: node, catalog: catalog,
+                coordination: try await NodeUnderTest.coordination(engine, host))
             for shard in group.executors.indices { try await group.run(on: shard) { $0.replica.watchLog() } }
             await changes.connect(group) { _ in }
             return (group, node)
@@ -47,6 +49,26 @@ final class NodeUnderTest: Sendable {
         self.node = node
         try run("CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
         for statement in statements { try run(statement) }
+    }
+
+    /// A cluster of one.
+    private static func coordination(_ engine: StorageEngine, _ host: Host) async throws -> NodeCoordination {
+        let local = NodeID(description.hostID)
+        let address = SocketAddress.loopback(port: 7000)
+        let clock = HybridClock(time: host.time)
+        let messages = MessageService(
+            host: host,
+            identity: MessageIdentity(node: local, address: address, datacenter: "dc1", clusterName: "Test Cluster"),
+            callbacks: MessageCallbacks { clock.current })
+        let hints = try await HintStore.open(host: host, options: HintOptions(directory: "data/hints"))
+        let member = Member(
+            id: local, internode: address, native: address, datacenter: "dc1", rack: "rack1", tokens: [Token(0)],
+            state: .normal, releaseVersion: ServerVersions.release)
+        return NodeCoordination(
+            NodeCoordination.Parts(
+                host: host, local: local, liveness: Liveness(local: local), messages: messages, clock: clock,
+                hints: hints),
+            engine: engine, topology: Topology(members: [member], local: local))
     }
 
     private static var description: LocalNodeDescription {

@@ -1,0 +1,51 @@
+import Cluster
+import DataModel
+import Environment
+import Primitives
+import Storage
+
+/// Hands what the writes of one shard could not bring to a replica to the hints. Confined to its loop.
+final class HintKeeper: HintSink {
+    private let store: HintStore
+    private let replica: ReplicaShard
+    private let clock: HybridClock
+
+    init(store: HintStore, replica: ReplicaShard, clock: HybridClock) {
+        self.store = store
+        self.replica = replica
+        self.clock = clock
+    }
+
+    func keep(_ mutation: RawSpan, for node: NodeID) {
+        do throws(HintRefusal) {
+            try store.append(
+                for: node, created: clock.current, grace: grace(of: mutation), mutation: mutation,
+                on: replica.store.loop.index)
+        } catch {
+            // The store counts what it refuses; the replica will need a repair.
+        }
+    }
+
+    func keepDurably(_ mutation: RawSpan, for node: NodeID, _ stored: @escaping @Sendable () -> Void) {
+        let bytes = [UInt8](copying: mutation)
+        let grace: UInt32 = grace(of: mutation)
+        let created: Int64 = clock.current
+        let store: HintStore = self.store
+        let loop: any Loop = replica.store.loop
+        replica.host.background.run("durable hint", on: loop) {
+            do throws(HintRefusal) {
+                try await store.appendDurably(
+                    for: node, created: created, grace: grace, mutation: bytes, on: loop.index)
+                stored()
+            } catch {
+                // Nobody is told: the write then ends by its deadline.
+            }
+        }
+    }
+
+    /// How long the deletions of the mutation's table are kept, in seconds: hints must not outlive them.
+    private func grace(of mutation: RawSpan) -> UInt32 {
+        guard let id = UUID(mutation), let table = replica.store.table(id) else { return 0 }
+        return UInt32(clamping: table.definition.options.gcGraceSeconds)
+    }
+}
