@@ -1,3 +1,5 @@
+import Environment
+import Server
 package import SimulatedHost
 
 /// A world with nodes and with a machine of clients that use them.
@@ -22,6 +24,10 @@ package final class SimulatedCluster: @unchecked Sendable {
         for number in 1...max(1, nodeCount) {
             nodes.append(
                 try SimulatedNode(in: world, name: "node\(number)", shardCount: shardCount, settings: settings))
+        }
+        if nodeCount > 1, settings["seeds"] == nil {
+            let seeds: String = nodes.prefix(3).map { $0.address.hostText }.joined(separator: ",")
+            for node in nodes { try node.configuration.set("seeds", seeds) }
         }
         self.nodes = nodes
         self.clients = SimulatedClients(in: world)

@@ -16,6 +16,10 @@ struct NodeCommand: AsyncParsableCommand {
     var listen: String?
     @Option(help: "The port for clients; 0 chooses a free one.")
     var nativePort: Int?
+    @Option(help: "The port for other nodes; 0 chooses a free one.")
+    var internodePort: Int?
+    @Option(help: "Where a new node looks for its cluster: host or host:port, with commas between.")
+    var seeds: String?
     @Option(help: "The name of the cluster.")
     var clusterName: String?
     @Option(help: "The datacenter of the node.")
@@ -65,8 +69,8 @@ struct NodeCommand: AsyncParsableCommand {
         let flags: [(String, String?)] = [
             ("data_file_directories", dataDir), ("listen_address", listen), ("rpc_address", listen),
             ("native_transport_port", nativePort.map { String($0) }), ("cluster_name", clusterName),
-            ("data_center", dc),
-            ("rack", rack), ("num_tokens", numTokens.map { String($0) }), ("shards", shards.map { String($0) }),
+            ("storage_port", internodePort.map { String($0) }), ("seeds", seeds), ("data_center", dc), ("rack", rack),
+            ("num_tokens", numTokens.map { String($0) }), ("shards", shards.map { String($0) }),
         ]
         for (name, value) in flags {
             if let value { try configuration.set(name, value) }

@@ -130,9 +130,9 @@ extension MetadataLog {
     }
 
     /// Brings the addresses and the release of this node's entry up to date, however long that takes.
-    private func keepOwnEntry() async {
-        let wanted: Member = ownEntry(tokens: [])
+    func keepOwnEntry() async {
         while !isStopped {
+            let wanted: Member = ownEntry(tokens: [])
             guard let entry = metadata?.member(identity.id) else { return }
             var updated: Member = entry
             updated.internode = wanted.internode

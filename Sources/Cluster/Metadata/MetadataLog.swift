@@ -64,7 +64,7 @@ package actor MetadataLog {
 
     let host: Host
     let messenger: any Messenger
-    let identity: Identity
+    private(set) var identity: Identity
     let settings: Settings
     let store: MetadataStore
     private nonisolated let shown: Mutex<ClusterMetadata?> = Mutex(nil)
@@ -122,6 +122,18 @@ package actor MetadataLog {
         else { return }
         inBackground("metadata-follow") { log in
             await log.follow(node)
+        }
+    }
+
+    /// Says where clients connect, when that has become known only after the start.
+    package func clientsConnect(at address: SocketAddress) async throws {
+        guard identity.native != address else { return }
+        identity.native = address
+        // Alone it takes no time; with others it may take until a majority is there.
+        if metadata?.voters == [identity.id] {
+            await keepOwnEntry()
+        } else {
+            inBackground("metadata-entry") { log in await log.keepOwnEntry() }
         }
     }
 

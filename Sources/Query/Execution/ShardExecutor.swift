@@ -90,7 +90,7 @@ public final class ShardExecutor: @unchecked Sendable {
         case .schema(let change):
             return try await changeSchema(change, context)
         case .describe(let describe):
-            return try node.describe(describe, catalog.schema, context)
+            return try node.describe(describe, catalog.schema, context, coordination.view.topology)
         }
     }
 

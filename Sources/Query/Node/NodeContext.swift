@@ -1,4 +1,5 @@
 package import CQL
+package import Cluster
 package import DataModel
 package import Environment
 package import Primitives
@@ -9,21 +10,22 @@ package import Storage
 /// `Sendable` is unchecked because everything that changes is set at start, before the first client comes.
 public final class NodeContext: @unchecked Sendable {
     package let local: LocalNodeDescription
-    package let cluster: ClusterDescription
     package let settings: [String: String]
     package let time: any TimeSource
     package let limits: QueryLimits
+    /// Asked for this node as it is now and for the others when somebody reads them. Set once, at start.
+    package var present: @Sendable (Schema) -> (LocalNodeDescription, [PeerDescription])
     /// Asked for the connections of clients when somebody reads them. Set once, at start.
     package var clients: @Sendable () -> [ClientDescription] = { [] }
     /// Set once, at start.
     package private(set) var schemaChanges: SchemaChanges
 
     package init(
-        local: LocalNodeDescription, cluster: ClusterDescription, settings: [String: String], host: Host,
-        schemaChanges: SchemaChanges, limits: QueryLimits = QueryLimits()
+        local: LocalNodeDescription, settings: [String: String], host: Host, schemaChanges: SchemaChanges,
+        limits: QueryLimits = QueryLimits()
     ) {
         self.local = local
-        self.cluster = cluster
+        self.present = { _ in (local, []) }
         self.settings = settings
         self.time = host.time
         self.schemaChanges = schemaChanges
@@ -34,8 +36,9 @@ public final class NodeContext: @unchecked Sendable {
 
     /// Answers a DESCRIBE: one page of it, which holds only as long as the schema stays as it is.
     package func describe(
-        _ statement: DescribeStatement, _ schema: Schema, _ context: RequestContext
+        _ statement: DescribeStatement, _ schema: Schema, _ context: RequestContext, _ topology: Topology
     ) throws(CQLError) -> QueryResult {
+        let cluster: ClusterDescription = description(of: topology, schema, context)
         let describer = SchemaDescriber(schema: schema, sessionKeyspace: context.keyspace, cluster: cluster)
         let result = try describer.describe(statement)
         let first: Int = try DescribePage.firstRow(context.pagingState, schema)
@@ -52,11 +55,31 @@ public final class NodeContext: @unchecked Sendable {
         return QueryResult(.rows(page))
     }
 
+    private func description(
+        of topology: Topology, _ schema: Schema, _ context: RequestContext
+    ) -> ClusterDescription {
+        var ownership: [String: [String]] = [:]
+        if let name = context.keyspace, let keyspace = schema.keyspace(name), !keyspace.isVirtual,
+            let placement = try? topology.placement(for: keyspace.replication)
+        {
+            for placed in placement.ranges {
+                ownership[placed.range.end.description] = placed.replicas.natural.compactMap { id in
+                    topology.member(id).map { $0.internode.hostText }
+                }
+            }
+        }
+        return ClusterDescription(
+            clusterName: local.clusterName, partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch",
+            rangeOwnership: ownership)
+    }
+
     /// The rows of a table that is made up on reading, in the form that stored tables are read from.
     package func computedRows(_ table: CompiledTable, _ schema: Schema) throws -> Memtable {
         let memtable = Memtable(table: table.definition.id)
         guard let computed = SystemTables.computedTable(table.keyspace, table.name) else { return memtable }
-        let context = SystemContext(schema: schema, local: local, settings: settings, clients: clients())
+        let (local, peers) = present(schema)
+        let context = SystemContext(
+            schema: schema, local: local, peers: peers, settings: settings, clients: clients())
         for row in computed.rows(context) {
             var writer = ByteWriter()
             try ComputedRow.write(row, of: table, to: &writer)

@@ -19,11 +19,52 @@ package enum Settings {
         Setting(
             name: "commitlog_directory", kind: .text, standard: "",
             meaning: "The folder of the commit log; empty for commitlog below the data folder."),
+        Setting(
+            name: "seeds", kind: .text, standard: "",
+            meaning: "Where a new node looks for its cluster: host or host:port, with commas between."),
         Setting(name: "listen_address", kind: .text, standard: "127.0.0.1", meaning: "The address for other nodes."),
         Setting(
             name: "storage_port", kind: .integer(0...65535), standard: "7000", meaning: "The port for other nodes."),
         Setting(
+            name: "broadcast_address", kind: .text, standard: "",
+            meaning: "The address at which other nodes reach this one; empty for listen_address."),
+        Setting(
+            name: "internode_compression", kind: .oneOf(["all", "dc", "none"]), standard: "dc",
+            meaning: "Which messages between nodes are compressed: all, those to other datacenters, none."),
+        Setting(
+            name: "internode_tcp_connect_timeout", kind: .duration, standard: "2s",
+            meaning: "How long a connection to another node may take to come up."),
+        Setting(
+            name: "phi_convict_threshold", kind: .integer(5...16), standard: "8",
+            meaning: "How sure the failure detector is before it takes a silent node to be down."),
+        Setting(
+            name: "hinted_handoff_enabled", kind: .boolean, standard: "true",
+            meaning: "Whether writes are kept for replicas that are down."),
+        Setting(
+            name: "hinted_handoff_disabled_datacenters", kind: .text, standard: "",
+            meaning: "Datacenters for which no hints are kept, with commas between."),
+        Setting(
+            name: "max_hint_window", kind: .duration, standard: "3h",
+            meaning: "How long a replica may be down before no more hints are kept for it."),
+        Setting(
+            name: "hinted_handoff_throttle", kind: .size, standard: "1024KiB",
+            meaning: "Bytes of hints a second that are delivered, split by the number of other nodes; 0 for no limit."),
+        Setting(
+            name: "max_hints_file_size", kind: .size, standard: "128MiB", meaning: "The size of a file of hints."),
+        Setting(
+            name: "max_hints_size_per_host", kind: .size, standard: "0B",
+            meaning: "Bytes of hints that are kept for a replica; 0 for no limit."),
+        Setting(
+            name: "hints_flush_period", kind: .duration, standard: "10s",
+            meaning: "How often hints in memory are written."),
+        Setting(
+            name: "hints_directory", kind: .text, standard: "",
+            meaning: "The folder of the hints; empty for hints below the data folder."),
+        Setting(
             name: "rpc_address", kind: .text, standard: "127.0.0.1", meaning: "The address that clients connect to."),
+        Setting(
+            name: "broadcast_rpc_address", kind: .text, standard: "",
+            meaning: "The address at which clients reach this node; empty for rpc_address."),
         Setting(
             name: "native_transport_port", kind: .integer(0...65535), standard: "9042",
             meaning: "The port that clients connect to; 0 chooses a free one."),

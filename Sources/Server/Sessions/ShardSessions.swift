@@ -108,6 +108,9 @@ package final class ShardSessions: @unchecked Sendable {
         for key in sessions.keys.sorted() { sessions[key]?.tell(event) }
     }
 
+    /// How many sessions have requests under way.
+    var busyCount: Int { sessions.values.count { $0.inFlightCount > 0 } }
+
     package func closeAll() {
         for key in sessions.keys.sorted() { sessions[key]?.close() }
     }

@@ -32,16 +32,19 @@ final class NodeUnderTest: Sendable {
                 tables += keyspace.sortedTables.filter { !SystemTables.isComputed(keyspace.name, $0.name) }
             }
             let engine = try await StorageEngine.open(options, host: host, tables: tables)
-            let log = SchemaFile(disk: host.disk, directory: "data/metadata")
-            let changes = SchemaChanges(log: log, host: host, catalog: catalog, localDatacenter: "dc1")
+            let coordination: NodeCoordination = try await NodeUnderTest.coordination(engine, host)
+            let log = NodeUnderTest.metadata(coordination, host)
             let node = NodeContext(
-                local: NodeUnderTest.description, cluster: NodeUnderTest.cluster, settings: [:], host: host,
-                schemaChanges: changes)
+                local: NodeUnderTest.description, settings: [:], host: host,
+                schemaChanges: SchemaChanges(log: log, host: host, timeout: .seconds(10)))
             let group = ShardGroup(
-                engine: engine, host: host, node: node, catalog: catalog,
-                coordination: try await NodeUnderTest.coordination(engine, host))
+                engine: engine, host: host, node: node, catalog: catalog, coordination: coordination)
             for shard in group.executors.indices { try await group.run(on: shard) { $0.replica.watchLog() } }
-            await changes.connect(group) { _ in }
+            let live = LiveSchema(catalog: catalog, localDatacenter: "dc1", group: group) { _ in }
+            await log.listen { metadata in
+                do { try await live.follow(metadata.schema) } catch { Issue.record(error) }
+            }
+            _ = try await log.start(seeds: [], timeout: .seconds(10))
             return (group, node)
         }
         self.world = world
@@ -71,16 +74,22 @@ final class NodeUnderTest: Sendable {
             engine: engine, topology: Topology(members: [member], local: local))
     }
 
+    private static func metadata(_ coordination: NodeCoordination, _ host: Host) -> MetadataLog {
+        let settings = LocalNode.Settings(clusterName: "Test Cluster", dataCenter: "dc1", rack: "rack1")
+        var local = LocalNode(settings, nowMicroseconds: host.time.wallMicroseconds, entropy: host.entropy)
+        local.hostID = description.hostID
+        let address = SocketAddress.loopback(port: 7000)
+        return MetadataLog(
+            host: host, messenger: coordination.parts.messages, directory: "data/metadata",
+            identity: MetadataLog.Identity(
+                local, internode: address, native: address, releaseVersion: ServerVersions.release))
+    }
+
     private static var description: LocalNodeDescription {
         let endpoint = InetEndpoint(address: .loopback, port: 7000)
         return LocalNodeDescription(
             hostID: UUID(high: 1, low: 2), clusterName: "Test Cluster", dataCenter: "dc1", rack: "rack1",
             tokens: [Token(0)], generation: 1, broadcast: endpoint, listen: endpoint, native: endpoint)
-    }
-
-    private static var cluster: ClusterDescription {
-        ClusterDescription(
-            clusterName: "Test Cluster", partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch")
     }
 
     /// Runs a statement on the first shard.

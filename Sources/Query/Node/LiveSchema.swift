@@ -1,0 +1,65 @@
+package import CQL
+import Cluster
+package import DataModel
+import Environment
+import Storage
+
+/// Brings this node to each schema that the cluster agrees on: storage, the catalogs of all shards, clients.
+///
+///     new metadata ─▶ SchemaDifference ─▶ storage: new and altered tables ─▶ catalogs ─▶ storage: dropped ones ─▶ events
+///
+/// Called for one value of the metadata after another, in order.
+package actor LiveSchema {
+    private var catalog: Catalog
+    private let localDatacenter: String
+    private let group: ShardGroup
+    private let tellClients: @Sendable (SchemaChange) -> Void
+
+    package init(
+        catalog: Catalog, localDatacenter: String, group: ShardGroup,
+        tellClients: @escaping @Sendable (SchemaChange) -> Void
+    ) {
+        self.catalog = catalog
+        self.localDatacenter = localDatacenter
+        self.group = group
+        self.tellClients = tellClients
+    }
+
+    /// The schema that statements see when the cluster has agreed on `shared`: with the keyspaces of this node alone.
+    package static func whole(_ shared: Schema) -> Schema {
+        var whole: Schema = SystemTables.installed(in: shared)
+        // All nodes that have the same shared schema show the same version, whatever their own keyspaces are.
+        whole.version = shared.version
+        return whole
+    }
+
+    /// Returns when every shard plans against the schema.
+    ///
+    /// - Throws: what storage could not do. Nothing is published then, and the next call tries it again.
+    package func follow(_ shared: Schema) async throws {
+        let schema: Schema = LiveSchema.whole(shared)
+        let difference = SchemaDifference(from: catalog.schema, to: schema)
+        for table in difference.createdTables {
+            try await group.engine.createTable(
+                table, isLogged: schema.keyspaces[table.keyspace]?.durableWrites ?? true)
+        }
+        for table in difference.alteredTables { try await group.engine.alterTable(table) }
+        try await followDurability(schema)
+        let next = Catalog(schema, localDatacenter: localDatacenter, after: catalog)
+        try await group.publish(next)
+        catalog = next
+        for table in difference.droppedTables { try await group.engine.dropTable(id: table.id) }
+        for event in difference.events { tellClients(event) }
+    }
+
+    /// Tables of keyspaces whose `durable_writes` has changed.
+    private func followDurability(_ schema: Schema) async throws {
+        for keyspace in schema.sortedKeyspaces {
+            guard let before = catalog.schema.keyspaces[keyspace.name], before.durableWrites != keyspace.durableWrites
+            else { continue }
+            for table in keyspace.sortedTables {
+                try await group.engine.setLogged(keyspace.durableWrites, table: table.id)
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import Cluster
+import Coordination
+import DataModel
+import Environment
+import Logging
+import Primitives
+import Query
+
+/// Brings this node to each value of the cluster's metadata: where messages go, who is watched, where data is, what the
+/// tables are.
+///
+///     MetadataLog ─▶ messages ─▶ coordinators, gossip, hints, schema (once the node has them) ─▶ gossip tells the epoch
+///
+/// One value after another.
+actor MetadataFollower {
+    /// What a node has once it has started.
+    struct Parts: Sendable {
+        var coordination: NodeCoordination
+        var gossip: GossipLoop
+        var hints: HintStore
+        var delivery: HintDelivery
+        var schema: LiveSchema
+        var watch: ClusterWatch
+        var seeds: [SocketAddress]
+    }
+
+    private let local: LocalNode
+    private let address: SocketAddress
+    private let messages: NodeMessages
+    private let log: Logger
+    private var parts: Parts?
+    private var latest: ClusterMetadata?
+    private var applied: ClusterMetadata?
+    private var isBusy = false
+    private var waiting: [UnsafeContinuation<Void, Never>] = []
+
+    init(_ local: LocalNode, at address: SocketAddress, _ messages: NodeMessages, _ log: Logger) {
+        self.local = local
+        self.address = address
+        self.messages = messages
+        self.log = log
+    }
+
+    /// Takes the next value.
+    func follow(_ metadata: ClusterMetadata) async {
+        await enter()
+        defer { leave() }
+        latest = metadata
+        messages.identify(local, at: address, clusterID: metadata.clusterID)
+        messages.service.setMembers(metadata.members)
+        messages.service.setEpoch(metadata.epoch)
+        await apply(metadata)
+    }
+
+    /// The node has all its parts now.
+    func attach(_ parts: Parts) async {
+        await enter()
+        defer { leave() }
+        self.parts = parts
+        if let latest { await apply(latest) }
+    }
+
+    private func apply(_ metadata: ClusterMetadata) async {
+        guard let parts else { return }
+        do {
+            if applied?.members != metadata.members { try await follow(metadata.members, parts) }
+            if applied?.schema != metadata.schema {
+                try await parts.schema.follow(metadata.schema)
+                parts.watch.schemaChanged(metadata.epoch)
+            }
+            applied = metadata
+        } catch {
+            log.error(
+                "A change of the cluster's metadata could not be carried out here",
+                metadata: ["epoch": "\(metadata.epoch)", "reason": "\(StorageFailure.words(error))"])
+        }
+        parts.gossip.publish(.schema, metadata.schema.version.description)
+        parts.gossip.publish(.metadataEpoch, String(metadata.epoch))
+    }
+
+    private func follow(_ members: [Member], _ parts: Parts) async throws {
+        let local = NodeID(self.local.hostID)
+        let liveness: Liveness = parts.gossip.liveness
+        try await parts.coordination.take(Topology(members: members, local: local))
+        parts.gossip.setMembers(members, seeds: parts.seeds)
+        await parts.hints.setMembers(members) { liveness.isAlive($0) }
+        await parts.delivery.setOtherNodeCount(members.count { $0.state != .left && $0.id != local })
+        parts.watch.membersChanged(members)
+        log.info(
+            "The members of the cluster are known",
+            metadata: ["members": "\(members.count { $0.state != .left })"])
+    }
+
+    // An actor lets others in at every await; values must not overlap.
+    private func enter() async {
+        guard isBusy else {
+            isBusy = true
+            return
+        }
+        await withUnsafeContinuation { waiting.append($0) }
+    }
+
+    private func leave() {
+        if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
+    }
+}

@@ -1,0 +1,297 @@
+import CQL
+import Cluster
+import Coordination
+import DataModel
+import Environment
+import Logging
+import Primitives
+import Query
+import Storage
+
+/// The start of a node, step by step.
+struct NodeStart {
+    private let configuration: NodeConfiguration
+    private let host: Host
+    private let logs: NodeLog
+    private let log: Logger
+
+    /// For how long a node looks for its cluster before it gives up.
+    private static let joinTimeout: Duration = .seconds(60)
+
+    init(_ configuration: NodeConfiguration, _ host: Host, _ logs: NodeLog) {
+        self.configuration = configuration
+        self.host = host
+        self.logs = logs
+        self.log = logs.logger("node")
+    }
+
+    func run() async throws -> Node {
+        let folder: String = configuration.dataDirectory
+        log.info(
+            "Starting",
+            metadata: [
+                "data.directory": "\(folder)", "shards": "\(host.loops.count)",
+                "release.version": "\(ServerVersions.release)",
+            ])
+        try await host.disk.createDirectory(folder)
+        let local = try await identity(folder)
+        let place = try await joinCluster(local, folder)
+        let schema: Schema = LiveSchema.whole(place.metadata.current?.schema ?? Schema())
+        let engine = try await openStorage(schema)
+        let catalog = Catalog(schema, localDatacenter: local.dataCenter)
+        let data = try await coordinate(local, place, engine)
+        let sessions: [ShardSessions] = makeSessions()
+        let watch = ClusterWatch(local: NodeID(local.hostID), time: host.time, tell: NodeStart.teller(sessions, host))
+        let context = makeContext(local, place, watch)
+        context.clients = { sessions.flatMap(\.descriptions) }
+        let group = ShardGroup(
+            engine: engine, host: host, node: context, catalog: catalog, coordination: data.coordination,
+            limits: configuration.execution)
+        try await watchLogs(of: group)
+        let live = LiveSchema(
+            catalog: catalog, localDatacenter: local.dataCenter, group: group,
+            tellClients: schemaTeller(sessions))
+        await place.follower.attach(
+            MetadataFollower.Parts(
+                coordination: data.coordination, gossip: data.gossip, hints: data.hints, delivery: data.delivery,
+                schema: live, watch: watch, seeds: place.seeds))
+        try await group.run(on: 0) { executor in try await executor.restoreStatements() }
+        let listener = try await listen(group, sessions, at: place.wantedNative)
+        try await place.metadata.clientsConnect(at: try await native(listener.address))
+        await beginGossip(data, place, watch)
+        log.info(
+            "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
+        return Node(
+            Node.Parts(
+                host: host, configuration: configuration, local: local, messages: place.messages,
+                metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
+                hints: data.hints, delivery: data.delivery, watch: watch, group: group, sessions: sessions,
+                listener: listener, log: log))
+    }
+
+    private func identity(_ folder: String) async throws -> LocalNode {
+        let settings = LocalNode.Settings(
+            clusterName: configuration.text("cluster_name"), dataCenter: configuration.text("data_center"),
+            rack: configuration.text("rack"), tokenCount: configuration.integer("num_tokens"))
+        return try await LocalNodeFile(disk: host.disk, directory: folder + "/metadata")
+            .start(settings, time: host.time, entropy: host.entropy)
+    }
+
+    // MARK: The cluster
+
+    /// Where this node stands among the others.
+    private struct Place {
+        let messages: NodeMessages
+        let metadata: MetadataLog
+        let follower: MetadataFollower
+        let internode: SocketAddress
+        let listen: SocketAddress
+        let wantedNative: SocketAddress
+        let native: SocketAddress
+        let seeds: [SocketAddress]
+    }
+
+    private func joinCluster(_ local: LocalNode, _ folder: String) async throws -> Place {
+        let wanted = try await NodeAddresses.resolve(
+            configuration.text("listen_address"), configuration.integer("storage_port"), host)
+        let wantedNative = try await NodeAddresses.resolve(
+            configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
+        let messages = NodeMessages(configuration, local, at: wanted, host, logs.logger("internode"))
+        let listen: SocketAddress
+        do {
+            listen = try await messages.start(local)
+        } catch NetworkError.addressInUse(let address) {
+            throw ConfigurationError(
+                "The address \(address) for other nodes is taken: another node may be running; listen_address and "
+                    + "storage_port choose another one.")
+        }
+        let internode = try await NodeAddresses.reachable(
+            listen, configuration.text("broadcast_address"), setting: "broadcast_address", host)
+        messages.identify(local, at: internode, clusterID: UUID(high: 0, low: 0))
+        let native = try await self.native(wantedNative)
+        let metadata = MetadataLog(
+            host: host, messenger: messages.service, directory: folder + "/metadata",
+            identity: MetadataLog.Identity(
+                local, internode: internode, native: native, releaseVersion: ServerVersions.release))
+        let follower = MetadataFollower(local, at: internode, messages, logs.logger("cluster"))
+        await metadata.listen { await follower.follow($0) }
+        messages.listen(metadata)
+        let seeds = try await NodeAddresses.seeds(
+            configuration.text("seeds"), standardPort: configuration.integer("storage_port"), host)
+        let found = try await metadata.start(seeds: seeds, timeout: NodeStart.joinTimeout)
+        log.info(
+            "The node is in its cluster",
+            metadata: [
+                "cluster.id": "\(found.clusterID)", "epoch": "\(found.epoch)", "internode.address": "\(internode)",
+            ])
+        return Place(
+            messages: messages, metadata: metadata, follower: follower, internode: internode, listen: listen,
+            wantedNative: wantedNative, native: native, seeds: seeds)
+    }
+
+    private func native(_ listening: SocketAddress) async throws -> SocketAddress {
+        try await NodeAddresses.reachable(
+            listening, configuration.text("broadcast_rpc_address"), setting: "broadcast_rpc_address", host)
+    }
+
+    /// What brings data to other nodes and takes theirs.
+    private struct DataParts {
+        let coordination: NodeCoordination
+        let gossip: GossipLoop
+        let hints: HintStore
+        let delivery: HintDelivery
+    }
+
+    private func coordinate(_ local: LocalNode, _ place: Place, _ engine: StorageEngine) async throws -> DataParts {
+        let id = NodeID(local.hostID)
+        let members: [Member] = place.metadata.current?.members ?? []
+        let liveness = Liveness(local: id)
+        let hintLog: Logger = logs.logger("hints")
+        let hints = try await HintStore.open(host: host, options: configuration.hints) { problem in
+            hintLog.warning("Hints need attention", metadata: ["reason": "\(problem)"])
+        }
+        let coordination = NodeCoordination(
+            NodeCoordination.Parts(
+                host: host, local: id, liveness: liveness, messages: place.messages.service,
+                clock: place.messages.clock, hints: hints),
+            engine: engine, topology: Topology(members: members, local: id),
+            writeTimeout: configuration.execution.timeouts.write,
+            counterWriteTimeout: configuration.execution.timeouts.counterWrite)
+        let gossip = GossipLoop(
+            local: id, generation: local.generation, host: host, messenger: place.messages.service,
+            liveness: liveness, settings: configuration.gossip)
+        let metadata: MetadataLog = place.metadata
+        let delivery = HintDelivery(
+            store: hints, host: host, messenger: place.messages.service, liveness: liveness
+        ) { table in
+            metadata.current?.schema.sortedKeyspaces.contains { $0.tables.values.contains { $0.id == table } } ?? true
+        }
+        return DataParts(coordination: coordination, gossip: gossip, hints: hints, delivery: delivery)
+    }
+
+    private func beginGossip(_ data: DataParts, _ place: Place, _ watch: ClusterWatch) async {
+        let gossip: GossipLoop = data.gossip
+        let service: MessageService = place.messages.service
+        let clusterLog: Logger = logs.logger("cluster")
+        place.messages.listen(gossip)
+        gossip.listen { node, key, value in watch.heard(node, key, value) }
+        gossip.liveness.listen { node, isAlive in
+            clusterLog.notice("A node is \(isAlive ? "up" : "down")", metadata: ["host.id": "\(node)"])
+            if !isAlive { service.disconnect(from: node) }
+            watch.livenessChanged(node, isAlive: isAlive)
+        }
+        await data.delivery.start()
+        gossip.publish(.datacenter, configuration.text("data_center"))
+        gossip.publish(.rack, configuration.text("rack"))
+        gossip.publish(.releaseVersion, ServerVersions.release)
+        gossip.publish(.nativeAddress, place.native.description)
+        gossip.publish(.internodeAddress, place.internode.description)
+        gossip.publish(.nativeReady, "true")
+        gossip.start()
+    }
+
+    // MARK: Storage and statements
+
+    private func openStorage(_ schema: Schema) async throws -> StorageEngine {
+        var tables: [TableDefinition] = []
+        var unlogged: [UUID] = []
+        for keyspace in schema.sortedKeyspaces where !keyspace.isVirtual {
+            for table in keyspace.sortedTables where !SystemTables.isComputed(keyspace.name, table.name) {
+                tables.append(table)
+                if !keyspace.durableWrites { unlogged.append(table.id) }
+            }
+        }
+        let engine = try await StorageEngine.open(configuration.storage, host: host, tables: tables)
+        for id in unlogged { try await engine.setLogged(false, table: id) }
+        for note in engine.openingNotes {
+            logs.logger("storage").warning("The commit log was not as expected", metadata: ["note": "\(note)"])
+        }
+        return engine
+    }
+
+    private func watchLogs(of group: ShardGroup) async throws {
+        let log: Logger = logs.logger("storage")
+        for shard in group.executors.indices {
+            try await group.run(on: shard) { executor in
+                executor.replica.watchLog { failure in
+                    log.error(
+                        "The commit log failed and takes no more writes",
+                        metadata: ["reason": "\(StorageFailure.words(failure))"])
+                }
+            }
+        }
+    }
+
+    private func makeContext(_ local: LocalNode, _ place: Place, _ watch: ClusterWatch) -> NodeContext {
+        let description = LocalNodeDescription(
+            hostID: local.hostID, clusterName: local.clusterName, dataCenter: local.dataCenter, rack: local.rack,
+            tokens: local.tokens, generation: local.generation, broadcast: NodeAddresses.endpoint(place.internode),
+            listen: NodeAddresses.endpoint(place.listen), native: NodeAddresses.endpoint(place.native))
+        let metadata: MetadataLog = place.metadata
+        let context = NodeContext(
+            local: description, settings: configuration.shown, host: host,
+            schemaChanges: SchemaChanges(log: metadata, host: host, timeout: configuration.execution.timeouts.other),
+            limits: configuration.queryLimits)
+        context.present = { schema in
+            var own: LocalNodeDescription = description
+            if let member = metadata.current?.member(NodeID(local.hostID)) {
+                own.tokens = member.tokens
+                own.native = NodeAddresses.endpoint(member.native)
+            }
+            return (own, watch.peers(schema))
+        }
+        return context
+    }
+
+    // MARK: Clients
+
+    private func makeSessions() -> [ShardSessions] {
+        let load = ClientLoad()
+        let log: Logger = logs.logger("sessions")
+        return host.loops.map { _ in
+            ShardSessions(load: load, limits: configuration.sessions, time: host.time, log: log)
+        }
+    }
+
+    private static func teller(_ sessions: [ShardSessions], _ host: Host) -> @Sendable (Event) -> Void {
+        { event in
+            for (index, shard) in sessions.enumerated() {
+                host.loops[index].execute { shard.tell(event) }
+            }
+        }
+    }
+
+    private func schemaTeller(_ sessions: [ShardSessions]) -> @Sendable (SchemaChange) -> Void {
+        let log: Logger = logs.logger("schema")
+        let tell: @Sendable (Event) -> Void = NodeStart.teller(sessions, host)
+        return { change in
+            log.info("The schema changed", metadata: change.metadata)
+            tell(.schema(change))
+        }
+    }
+
+    private func listen(
+        _ group: ShardGroup, _ sessions: [ShardSessions], at address: SocketAddress
+    ) async throws -> any Listener {
+        let limits: SessionLimits = configuration.sessions
+        let listener = try await host.network.listen(at: address, on: host.loops) { loop in
+            Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
+        }
+        log.info("Starting listening for CQL clients", metadata: ["client.address": "\(listener.address)"])
+        return listener
+    }
+}
+
+extension SchemaChange {
+    /// What has changed, for the log.
+    var metadata: Logger.Metadata {
+        var values: Logger.Metadata = ["change": "\(change.rawValue)", "keyspace.name": "\(keyspace)"]
+        switch target {
+        case .keyspace: break
+        case .table(let name): values["table.name"] = "\(name)"
+        case .type(let name): values["type.name"] = "\(name)"
+        case .function(let name, _), .aggregate(let name, _): values["function.name"] = "\(name)"
+        }
+        return values
+    }
+}
