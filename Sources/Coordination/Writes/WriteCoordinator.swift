@@ -7,9 +7,13 @@ public import Storage
 /// Where the mutations go that a replica has missed.
 public protocol HintSink: AnyObject {
     /// Keeps a mutation for a node. Never waits; what can not be kept is counted there.
-    func keep(_ mutation: RawSpan, for node: NodeID)
+    ///
+    /// - Parameter madeAt: when the write began, in microseconds of this node's clock: what was truncated since then is
+    ///   not to come back.
+    func keep(_ mutation: RawSpan, for node: NodeID, madeAt: Int64)
     /// As `keep`; `stored` is called on the loop once the hint is as durable as an acknowledged write.
-    func keepDurably(_ mutation: RawSpan, for node: NodeID, _ stored: @escaping @Sendable () -> Void)
+    func keepDurably(
+        _ mutation: RawSpan, for node: NodeID, madeAt: Int64, _ stored: @escaping @Sendable () -> Void)
 }
 
 /// Brings the writes of one shard to their replicas, at the level that each asks for.
@@ -54,12 +58,44 @@ public final class WriteCoordinator: @unchecked Sendable {
             throw CoordinationFailure.unavailable(level, required: shortage.required, alive: shortage.alive)
         }
         guard activeCount < WriteCoordinator.activeLimit else { throw CoordinationFailure.overloaded }
-        let operation: WriteOperation = take()
-        let deadline: UInt64 =
-            replica.host.time.monotonicNanoseconds &+ UInt64(timeoutMilliseconds) &* 1_000_000
-        operation.begin(plan, rule, level, kind, deadline: deadline, observer, tag: tag)
-        operation.mutation.write(mutation)
+        let operation: WriteOperation = begin(
+            mutation, plan, rule, level, kind, timeoutMilliseconds, observer, tag: tag)
         if plan.localPosition >= 0 { writeHere(mutation, table, plan, operation) }
+        writeElsewhere(mutation, plan, alive, operation, timeoutMilliseconds)
+    }
+
+    /// Brings a mutation to the other replicas that this node, one of them, has applied already: it stands at `position`
+    /// in the log here. `observer` is told how it ends, perhaps before this returns.
+    ///
+    /// Nothing is refused any more, because something was done.
+    func replicate(
+        _ mutation: RawSpan, appliedAt position: LogPosition, _ plan: ReplicaPlan, _ level: Consistency,
+        _ kind: WriteKind, timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64
+    ) {
+        let operation: WriteOperation = begin(
+            mutation, plan, plan.writeRule(level), level, kind, timeoutMilliseconds, observer, tag: tag)
+        if !replica.wait(for: position, operation, tag: operation.generation, isCounter: kind == .counter) {
+            operation.confirm(plan.localPosition)
+        }
+        writeElsewhere(mutation, plan, plan.alive(view.liveness), operation, timeoutMilliseconds)
+    }
+
+    private func begin(
+        _ mutation: RawSpan, _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind,
+        _ timeoutMilliseconds: UInt32, _ observer: any WriteObserver, tag: UInt64
+    ) -> WriteOperation {
+        let operation: WriteOperation = take()
+        let start: UInt64 = replica.host.time.monotonicNanoseconds
+        let deadline: UInt64 = start &+ UInt64(timeoutMilliseconds) &* 1_000_000
+        operation.begin(plan, rule, level, kind, start: start, deadline: deadline, observer, tag: tag)
+        operation.mutation.write(mutation)
+        return operation
+    }
+
+    private func writeElsewhere(
+        _ mutation: RawSpan, _ plan: ReplicaPlan, _ alive: UInt64, _ operation: WriteOperation,
+        _ timeoutMilliseconds: UInt32
+    ) {
         for position in 0..<plan.set.count where position != plan.localPosition {
             guard operation.isActive else { return }
             let node: NodeID = plan.set.node(at: position)
@@ -124,14 +160,18 @@ public final class WriteCoordinator: @unchecked Sendable {
 
     func hint(_ node: NodeID, _ operation: WriteOperation) {
         guard node != view.local else { return }
+        let age: UInt64 = (replica.host.time.monotonicNanoseconds &- operation.startNanoseconds) / 1_000
+        let madeAt: Int64 = view.clock.current &- Int64(clamping: age)
         guard operation.level == .any else {
-            operation.mutation.withUnsafeBytes { hints.keep(unsafe RawSpan(_unsafeBytes: $0), for: node) }
+            operation.mutation.withUnsafeBytes {
+                hints.keep(unsafe RawSpan(_unsafeBytes: $0), for: node, madeAt: madeAt)
+            }
             return
         }
         let generation: UInt64 = operation.generation
         let box = OperationBox(operation)
         operation.mutation.withUnsafeBytes { bytes in
-            hints.keepDurably(unsafe RawSpan(_unsafeBytes: bytes), for: node) {
+            hints.keepDurably(unsafe RawSpan(_unsafeBytes: bytes), for: node, madeAt: madeAt) {
                 guard box.operation.generation == generation else { return }
                 box.operation.hintIsStored()
             }

@@ -22,6 +22,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     private(set) var plan: ReplicaPlan?
     private(set) var level: Consistency = .one
     private(set) var kind: WriteKind = .simple
+    private(set) var startNanoseconds: UInt64 = 0
     private(set) var deadlineNanoseconds: UInt64 = 0
     private(set) var isActive = false
     /// Counts the writes that the object has been, so that answers to a former one are told apart.
@@ -40,13 +41,14 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     }
 
     func begin(
-        _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind, deadline: UInt64,
-        _ observer: any WriteObserver, tag: UInt64
+        _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind, start: UInt64,
+        deadline: UInt64, _ observer: any WriteObserver, tag: UInt64
     ) {
         self.plan = plan
         self.level = level
         self.kind = kind
         self.quorum = WriteQuorum(rule, sentTo: plan.everybody)
+        self.startNanoseconds = start
         self.deadlineNanoseconds = deadline
         self.observer = observer
         self.tag = tag

@@ -266,9 +266,11 @@ final class AwaitedWrite: WriteObserver, @unchecked Sendable {
 final class KeptHints: HintSink, @unchecked Sendable {
     private(set) var kept: [NodeID: Int] = [:]
 
-    func keep(_ mutation: RawSpan, for node: NodeID) { kept[node, default: 0] += 1 }
+    func keep(_ mutation: RawSpan, for node: NodeID, madeAt: Int64) { kept[node, default: 0] += 1 }
 
-    func keepDurably(_ mutation: RawSpan, for node: NodeID, _ stored: @escaping @Sendable () -> Void) {
+    func keepDurably(
+        _ mutation: RawSpan, for node: NodeID, madeAt: Int64, _ stored: @escaping @Sendable () -> Void
+    ) {
         kept[node, default: 0] += 1
         stored()
     }
