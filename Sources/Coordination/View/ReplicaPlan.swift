@@ -32,6 +32,9 @@ public final class ReplicaPlan {
     /// Whether this node is the only replica there is to be.
     @inlinable public var isLocalOnly: Bool { self.set.count == 1 && localPosition == 0 }
 
+    /// Whether this node owns the data, and may answer for it.
+    package var isLocalReader: Bool { localPosition >= 0 && localPosition < self.set.natural.count }
+
     /// What a level asks of reads. Hot: once per request.
     public func readRule(_ level: Consistency) -> AnswerRule {
         if let known = readRules[Int(level.rawValue)] { return known }

@@ -52,6 +52,36 @@ public enum CounterContext {
         }
     }
 
+    /// What one node has counted.
+    public struct Shard: Hashable, Sendable {
+        public var clock: Int64
+        public var count: Int64
+
+        public init(clock: Int64, count: Int64) {
+            self.clock = clock
+            self.count = count
+        }
+    }
+
+    /// What a node has counted; nil when it never did.
+    public static func shard(of node: UUID, in context: RawSpan) throws(DecodingError) -> Shard? {
+        try checkShape(context)
+        var reader = ByteReader(context)
+        while !reader.isAtEnd {
+            let high: UInt64 = try reader.readUInt64()
+            let low: UInt64 = try reader.readUInt64()
+            let clock: Int64 = try reader.readInt64()
+            let count: Int64 = try reader.readInt64()
+            if high == node.high, low == node.low { return Shard(clock: clock, count: count) }
+        }
+        return nil
+    }
+
+    /// Appends a context of which one node's count is all there is.
+    public static func write(_ shard: Shard, of node: UUID, to writer: inout ByteWriter) {
+        writeShard(node, clock: shard.clock, count: shard.count, to: &writer)
+    }
+
     /// Appends a context in which `node` has counted once more, by `delta`.
     public static func increment(
         _ context: RawSpan, node: UUID, delta: Int64, to writer: inout ByteWriter
