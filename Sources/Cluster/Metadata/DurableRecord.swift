@@ -1,4 +1,4 @@
-internal import Environment
+package import Environment
 internal import Primitives
 
 /// A small file that is replaced as a whole and is on the disk when `store` returns.
@@ -8,7 +8,7 @@ internal import Primitives
 /// The new contents are written beside the old ones, made durable, and take their name in one step: whenever the
 /// machine stops, the name leads to the old contents or to the new ones. The contents before keep a name of their
 /// own, for people who have to repair a node by hand; nothing here reads them.
-struct DurableRecord: Sendable {
+package struct DurableRecord: Sendable {
     /// The largest payload. Far beyond any schema, it keeps a damaged length from reserving memory.
     static let maximumByteCount = 256 << 20
     private static let frameByteCount = 12
@@ -19,12 +19,19 @@ struct DurableRecord: Sendable {
     /// Tells the kinds of files apart.
     let magic: UInt32
 
-    var path: String { "\(directory)/\(name)" }
+    package init(disk: any Disk, directory: String, name: String, magic: UInt32) {
+        self.disk = disk
+        self.directory = directory
+        self.name = name
+        self.magic = magic
+    }
+
+    package var path: String { "\(directory)/\(name)" }
     private var temporaryPath: String { path + ".new" }
     private var previousPath: String { path + ".previous" }
 
     /// The payload; nil when there has never been one.
-    func load() async throws(MetadataError) -> [UInt8]? {
+    package func load() async throws(MetadataError) -> [UInt8]? {
         let bytes: [UInt8]
         do throws(DiskError) {
             guard try await disk.kind(of: path) != nil else { return nil }
@@ -42,7 +49,7 @@ struct DurableRecord: Sendable {
     }
 
     /// Replaces the contents; they are durable when this returns.
-    func store(_ payload: [UInt8]) async throws(MetadataError) {
+    package func store(_ payload: [UInt8]) async throws(MetadataError) {
         require(payload.count <= DurableRecord.maximumByteCount, "a record has a bounded size")
         var writer = ByteWriter(capacity: payload.count + DurableRecord.frameByteCount)
         writer.write(magic)

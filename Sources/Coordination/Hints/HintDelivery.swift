@@ -21,6 +21,8 @@ package final class HintDelivery: @unchecked Sendable {
         /// Too old to be delivered.
         package var expired = 0
         package var ofDroppedTables = 0
+        /// Made before their table was truncated.
+        package var ofTruncatedTables = 0
         /// Refused by the replica as no mutation.
         package var malformed = 0
         package var damaged = 0
@@ -39,6 +41,7 @@ package final class HintDelivery: @unchecked Sendable {
     private let background: any Background
     private let loop: any Loop
     private let tableExists: @Sendable (UUID) -> Bool
+    private let truncatedAt: @Sendable (UUID) -> Int64?
 
     private var sessions: [NodeID: any BackgroundWork] = [:]
     private var isRunning = false
@@ -49,10 +52,13 @@ package final class HintDelivery: @unchecked Sendable {
     private var paidUntilNanoseconds: UInt64 = 0
     private var counters = Counters()
 
-    /// - Parameter tableExists: whether a table is still there; asked on loop 0.
+    /// - Parameters:
+    ///   - tableExists: whether a table is still there; asked on loop 0.
+    ///   - truncatedAt: when a table was last truncated, by the clock that hints are dated with.
     package init(
         store: HintStore, host: Host, messenger: any Messenger, liveness: Liveness,
-        tableExists: @escaping @Sendable (UUID) -> Bool
+        tableExists: @escaping @Sendable (UUID) -> Bool,
+        truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }
     ) {
         self.store = store
         self.messenger = messenger
@@ -61,6 +67,7 @@ package final class HintDelivery: @unchecked Sendable {
         self.background = host.background
         self.loop = host.loops[0]
         self.tableExists = tableExists
+        self.truncatedAt = truncatedAt
         self.throttleBytesPerSecond = store.options.throttleBytesPerSecond
     }
 
@@ -251,6 +258,10 @@ package final class HintDelivery: @unchecked Sendable {
             if hint.isExpired(atMicroseconds: now) {
                 counters.expired += 1
             } else if let table = hint.table, tableExists(table) {
+                if let time = truncatedAt(table), hint.createdMicroseconds <= time {
+                    counters.ofTruncatedTables += 1
+                    continue
+                }
                 hints.append(hint)
                 byteCount += hint.mutation.count + HintRecord.bodyHeadByteCount
             } else {

@@ -1,0 +1,116 @@
+package import Cluster
+package import Environment
+package import Primitives
+package import Storage
+
+/// Why a table was not truncated on all nodes. What it was on stays so; truncating again is harmless.
+package enum TruncationFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    /// Nothing was done: every member must be up.
+    case unavailable(required: Int, alive: Int)
+    case timedOut(received: Int)
+    case failed(at: SocketAddress, reason: String)
+
+    /// In Cassandra's words.
+    package var description: String {
+        switch self {
+        case .unavailable: "Cannot achieve consistency level ALL"
+        case .timedOut(let received): "Truncate timed out - received only \(received) responses"
+        case .failed(let address, _): "Truncate failed on replica \(address)"
+        }
+    }
+}
+
+/// Empties a table on all nodes.
+///
+///     every member up? ─▶ each: note the time, durably ─▶ empty the table ─▶ answer ─▶ all have answered
+///
+/// The time is noted first: a node that stops in between has its rows still, and the operator an error; but no hint that is
+/// older can come back to a node that is empty already.
+///
+///     request := table (16)        answered by nothing
+package final class TruncationCoordinator: Sendable {
+    package static let refusesUnknownTable: UInt16 = 1
+    package static let refusesMalformed: UInt16 = 2
+    package static let refusesFailure: UInt16 = 3
+
+    private let engine: StorageEngine
+    private let times: TruncationTimes
+    private let clock: HybridClock
+    private let messenger: any Messenger
+    private let liveness: Liveness
+    private let host: Host
+
+    package init(
+        engine: StorageEngine, times: TruncationTimes, clock: HybridClock, messenger: any Messenger, liveness: Liveness,
+        host: Host
+    ) {
+        self.engine = engine
+        self.times = times
+        self.clock = clock
+        self.messenger = messenger
+        self.liveness = liveness
+        self.host = host
+    }
+
+    /// Has this node do its part for others. Called once, before messages come.
+    package func register() {
+        messenger.handle(.truncate) { [self] incoming in
+            guard incoming.body.count == 16, let table = UUID(incoming.body.span.bytes) else {
+                throw Refusal(code: TruncationCoordinator.refusesMalformed, reason: "no id of a table")
+            }
+            try await truncateHere(table)
+            return []
+        }
+    }
+
+    /// Empties a table on all members that have not left.
+    ///
+    /// - Throws: `TruncationFailure`.
+    package func truncate(_ table: UUID, members: [Member], timeout: Duration) async throws(TruncationFailure) {
+        let members: [Member] = members.filter { $0.state != .left }
+        let aliveCount: Int = members.count { liveness.isAlive($0.id) }
+        guard aliveCount == members.count else { throw .unavailable(required: members.count, alive: aliveCount) }
+        var writer = ByteWriter(capacity: 16)
+        writer.write(table.high)
+        writer.write(table.low)
+        let body: [UInt8] = writer.array()
+        let messenger: any Messenger = self.messenger
+        let requests: [LoopWork<MessageFailure?>] = members.map { member in
+            LoopWork("truncate", on: host.loops[0], of: host) {
+                do throws(MessageFailure) {
+                    _ = try await messenger.request(.truncate, body, to: member.id, timeout: timeout)
+                    return nil
+                } catch { return error }
+            }
+        }
+        var receivedCount = 0
+        var failure: TruncationFailure?
+        var isLate = false
+        for (member, request) in zip(members, requests) {
+            do {
+                switch try await request.value() {
+                case nil: receivedCount += 1
+                case .refused(_, _, let reason)?:
+                    failure = failure ?? .failed(at: member.internode, reason: reason)
+                default: isLate = true
+                }
+            } catch { isLate = true }
+        }
+        if let failure { throw failure }
+        if isLate { throw .timedOut(received: receivedCount) }
+    }
+
+    /// This node's part. On loop 0.
+    private func truncateHere(_ table: UUID) async throws(Refusal) {
+        guard engine.shards[0].table(table) != nil else {
+            throw Refusal(
+                code: TruncationCoordinator.refusesUnknownTable, reason: "this node has no table with id \(table)")
+        }
+        do throws(MetadataError) {
+            try await times.note(table, at: clock.next())
+        } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: "\(error)") }
+        do throws(StorageError) {
+            try await engine.truncate(id: table)
+        } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: "\(error)") }
+    }
+}
