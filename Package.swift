@@ -12,6 +12,12 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 
+/// Deliberate bugs that the simulation has to find: in debug builds and in the simulator, never in what is shipped
+/// (docs/TESTING.md, Simulation).
+let plants: SwiftSetting =
+    Context.environment["MARTLET_PLANTS"] == nil
+    ? .define("PLANTS", .when(configuration: .debug)) : .define("PLANTS")
+
 /// Settings of every Swift target.
 let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -20,6 +26,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableExperimentalFeature("Lifetimes"),
     .define("EXPENSIVE_CHECKS", .when(configuration: .debug)),
+    plants,
     .treatAllWarnings(as: .error),
 ]
 

@@ -189,6 +189,11 @@ extension TableStore {
         if isOrphan { return .nothing(nowSeconds: now) }
         let generations: [UInt64] = inputs.map(\.generation)
         let graceStart: Int64 = now - Int64(definition.options.gcGraceSeconds)
+        #if PLANTS
+        if Plant.isOn(.dropTombstone) {
+            return CompactionPurge(nowSeconds: now, graceStartSeconds: .max) { _, _ in .max }
+        }
+        #endif
         return CompactionPurge(nowSeconds: now, graceStartSeconds: graceStart) { [self] token, key in
             var limit: Int64 = .max
             if let memtable, memtable.find(token, key) != nil {
