@@ -49,6 +49,14 @@ package final class SimulatedNetwork: @unchecked Sendable {
         links[Direction(source: source.number, target: target.number)] = behavior
     }
 
+    /// Changes one thing about how bytes travel from one machine to another.
+    package func changeLink(
+        from source: SimulatedMachine, to target: SimulatedMachine, _ change: (inout LinkBehavior) -> Void
+    ) {
+        let direction = Direction(source: source.number, target: target.number)
+        change(&links[direction, default: defaultLink])
+    }
+
     /// Cuts one direction.
     package func cut(from source: SimulatedMachine, to target: SimulatedMachine) {
         cuts.insert(Direction(source: source.number, target: target.number))

@@ -15,6 +15,8 @@ final class Lane: TaskExecutor, @unchecked Sendable {
     unowned let world: SimulatedWorld
     /// A dead lane belongs to a process that has ended: its jobs vanish.
     private(set) var isDead = false
+    /// A suspended lane keeps what it is given and runs none of it.
+    var isSuspended = false
     private var jobs: [Job] = []
     private var head = 0
 

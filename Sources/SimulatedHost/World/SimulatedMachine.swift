@@ -19,9 +19,11 @@ final class ProcessLife: @unchecked Sendable {
         self.clockLane = world.makeLane()
     }
 
+    var lanes: [Lane] { loopLanes + [diskLane, clockLane] }
+
     func end(in world: SimulatedWorld) {
         isOver = true
-        world.drop(loopLanes + [diskLane, clockLane])
+        world.drop(lanes)
     }
 }
 
@@ -43,6 +45,8 @@ package final class SimulatedMachine: @unchecked Sendable {
     /// What the running process was given. After `restart()` it is another.
     package private(set) var host: Host
     package private(set) var state: State = .running
+    /// Whether the process stands still, as after SIGSTOP.
+    package private(set) var isSuspended = false
     /// The machine's place in its world, from 1.
     package let number: Int
     let hostAddress: [UInt8]
@@ -94,6 +98,22 @@ package final class SimulatedMachine: @unchecked Sendable {
         disk.losePower()
     }
 
+    /// Lets the process stand still, as SIGSTOP does: its connections stay and its timers pile up.
+    package func suspend() {
+        guard state == .running, !isSuspended else { return }
+        world.record("suspend \(name)")
+        isSuspended = true
+        world.suspend(life.lanes)
+    }
+
+    /// Lets the process run on, as SIGCONT does.
+    package func resume() {
+        guard isSuspended else { return }
+        world.record("resume \(name)")
+        isSuspended = false
+        world.resume(life.lanes)
+    }
+
     /// Starts the next process, on the same disk; a running one is killed first.
     @discardableResult
     package func restart() -> Host {
@@ -116,6 +136,7 @@ package final class SimulatedMachine: @unchecked Sendable {
     }
 
     private func endProcess() {
+        isSuspended = false
         life.end(in: world)
         disk.processEnded()
     }

@@ -185,7 +185,7 @@ package final class SimulatedWorld: @unchecked Sendable {
 
     func enqueue(_ job: Lane.Job, on lane: Lane) {
         guard !lane.isDead else { return }
-        if lane.isEmpty { ready.append(lane) }
+        if lane.isEmpty, !lane.isSuspended { ready.append(lane) }
         lane.append(job)
     }
 
@@ -204,6 +204,22 @@ package final class SimulatedWorld: @unchecked Sendable {
         for lane in lanes {
             lane.die()
             ready.removeAll { $0 === lane }
+        }
+    }
+
+    /// Lets lanes keep their jobs instead of running them.
+    func suspend(_ lanes: [Lane]) {
+        for lane in lanes where !lane.isSuspended {
+            lane.isSuspended = true
+            ready.removeAll { $0 === lane }
+        }
+    }
+
+    /// Lets suspended lanes run on.
+    func resume(_ lanes: [Lane]) {
+        for lane in lanes where lane.isSuspended {
+            lane.isSuspended = false
+            if !lane.isEmpty, !lane.isDead { ready.append(lane) }
         }
     }
 
