@@ -76,7 +76,10 @@ let layers: [Target] = [
     layer("SimulatedHost", imports: ["Environment", "Primitives"]),
     layer(
         "Simulation",
-        imports: ["Server", "MartletClient", "SimulatedHost", "Storage", "CQL", "Environment", "Primitives"]),
+        imports: [
+            "Server", "MartletClient", "SimulatedHost", "Storage", "Cluster", "CQL", "Environment", "DataModel",
+            "Primitives",
+        ]),
     // Programs: what a person types, and the load they put on a node.
     layer("Shell", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives"]),
     layer("Bench", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives", histogram]),
@@ -87,7 +90,8 @@ let layers: [Target] = [
             logging,
         ]
     ),
-
+    // Whole clusters in a seeded world. Nothing that is shipped contains it.
+    program("martlet-simulate", imports: ["Simulation", "SystemHost", "Environment", arguments]),
 ]
 
 let testTargets: [Target] = [
@@ -120,6 +124,12 @@ let testTargets: [Target] = [
         "EndToEndTests",
         imports: [
             "Server", "SystemHost", "MartletClient", "CQL", "Storage", "Environment", "DataModel", "Primitives",
+        ]),
+    tests(
+        "SimulationTests",
+        imports: [
+            "Simulation", "SimulatedHost", "MartletClient", "Server", "Storage", "CQL", "Environment", "DataModel",
+            "Primitives",
         ]),
     tests("TidyTests", imports: []),
 ]

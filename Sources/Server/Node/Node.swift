@@ -3,7 +3,7 @@ import Coordination
 package import Environment
 import Logging
 import Query
-import Storage
+package import Storage
 
 /// One running node: storage, its place in the cluster, statements, clients.
 ///
@@ -34,6 +34,9 @@ package final class Node: Sendable {
     init(_ parts: Parts) {
         self.parts = parts
     }
+
+    /// What this node stores.
+    package var engine: StorageEngine { parts.engine }
 
     /// Where clients connect.
     package var clientAddress: SocketAddress { parts.listener.address }

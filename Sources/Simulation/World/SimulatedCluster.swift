@@ -13,6 +13,8 @@ package final class SimulatedCluster: @unchecked Sendable {
     package let world: SimulatedWorld
     package let nodes: [SimulatedNode]
     package let clients: SimulatedClients
+    /// What befalls messages between nodes; nothing until somebody says so.
+    package let unreliability: Unreliability
 
     /// - Parameter settings: keys of `conf/martlet.yaml`, for all nodes.
     package init(
@@ -20,10 +22,14 @@ package final class SimulatedCluster: @unchecked Sendable {
     ) throws {
         let world = SimulatedWorld(seed: seed)
         self.world = world
+        let unreliability = Unreliability(generator: world.makeGenerator())
+        self.unreliability = unreliability
         var nodes: [SimulatedNode] = []
         for number in 1...max(1, nodeCount) {
             nodes.append(
-                try SimulatedNode(in: world, name: "node\(number)", shardCount: shardCount, settings: settings))
+                try SimulatedNode(
+                    in: world, name: "node\(number)", shardCount: shardCount, unreliability: unreliability,
+                    settings: settings))
         }
         if nodeCount > 1, settings["seeds"] == nil {
             let seeds: String = nodes.prefix(3).map { $0.address.hostText }.joined(separator: ",")

@@ -1,6 +1,8 @@
 package import Environment
+package import Primitives
 package import Server
 package import SimulatedHost
+import Storage
 
 /// A whole node on a machine of a simulated world: started, stopped, killed, struck by a power cut, started again.
 ///
@@ -14,16 +16,24 @@ package final class SimulatedNode: @unchecked Sendable {
     package var configuration: NodeConfiguration
     /// Whether clients can connect.
     package private(set) var isUp = false
+    /// Whether a process runs that is not up yet, or that is being stopped.
+    package private(set) var isChanging = false
     /// What the node has written into its log, in all its lives.
     package private(set) var logLines: [String] = []
     private var node: Node?
+    /// Counts processes, so that what comes late from a former one is told apart.
+    private var lifeNumber = 0
+
+    private let unreliability: Unreliability
 
     /// The port that clients connect to.
     package static let nativePort: UInt16 = 9042
 
     package init(
-        in world: SimulatedWorld, name: String, shardCount: Int, settings: [String: String] = [:]
+        in world: SimulatedWorld, name: String, shardCount: Int, unreliability: Unreliability,
+        settings: [String: String] = [:]
     ) throws {
+        self.unreliability = unreliability
         self.machine = world.makeHost(name: name, loopCount: shardCount)
         self.configuration = NodeConfiguration()
         let host: String = machine.address(port: 0).hostText
@@ -40,8 +50,14 @@ package final class SimulatedNode: @unchecked Sendable {
 
     /// Starts the node; returns when clients can connect.
     package func start() async throws {
-        let host: Host = machine.host
         let configuration: NodeConfiguration = self.configuration
+        let plain: Host = machine.host
+        let network = UnreliableNetwork(
+            plain.network, internodePort: UInt16(clamping: configuration.integer("storage_port")), unreliability)
+        let host = Host(
+            time: plain.time, entropy: plain.entropy, disk: plain.disk, network: network,
+            background: plain.background, loops: plain.loops)
+        let life: Int = beginLife()
         let logs = NodeLog(levels: try configuration.logLevels(), time: host.time) { [weak self] line in
             self?.logLines.append(line)
         }
@@ -52,6 +68,8 @@ package final class SimulatedNode: @unchecked Sendable {
             } catch { outcome.result = .failure(error) }
         }
         await running.wait()
+        guard life == lifeNumber else { return }
+        isChanging = false
         node = try outcome.result?.get()
         isUp = node != nil
     }
@@ -59,12 +77,11 @@ package final class SimulatedNode: @unchecked Sendable {
     /// Stops the node as an operator does: what is in memory is written.
     package func stop() async {
         let stopping: Node? = node
-        isUp = false
-        node = nil
+        let life: Int = beginLife()
         let host: Host = machine.host
         let running = host.background.run("stop the node", on: host.loops[0]) { await stopping?.stop() }
         await running.wait()
-        machine.kill()
+        if life == lifeNumber { kill() }
     }
 
     /// Ends the process as SIGKILL does.
@@ -83,8 +100,32 @@ package final class SimulatedNode: @unchecked Sendable {
         try await start()
     }
 
-    private func end(_ body: () -> Void) {
+    /// Writes what the node has in memory to files, and merges the files of tables, without waiting for the end of it.
+    package func tidy(merging tables: [UUID]) {
+        guard let engine = node?.engine else { return }
+        let host: Host = machine.host
+        host.background.run("tidy the node", on: host.loops[0]) {
+            do {
+                try await engine.flush()
+                for table in tables { try await engine.compact(table: table) }
+            } catch {
+                // The disk fails, or the node ends: it goes on as it is, as after an operator's command that failed.
+            }
+        }
+    }
+
+    private func beginLife() -> Int {
+        lifeNumber += 1
         isUp = false
+        isChanging = true
+        node = nil
+        return lifeNumber
+    }
+
+    private func end(_ body: () -> Void) {
+        lifeNumber += 1
+        isUp = false
+        isChanging = false
         // The lanes of the process die first, so that nothing of it runs while its objects go.
         body()
         node = nil

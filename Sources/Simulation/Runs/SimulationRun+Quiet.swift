@@ -1,0 +1,76 @@
+import CQL
+import DataModel
+import MartletClient
+import SimulatedHost
+
+/// What happens once the faults are over.
+extension SimulationRun {
+    /// Longer than it takes to notice that a node is back and to bring it what it missed.
+    private static let hintMilliseconds = 20_000
+    private static let tryCount = 40
+
+    func settle() async {
+        driver.heal()
+        guard await waitForNodes() else { return }
+        clock.note("all nodes are up")
+        await rest(milliseconds: SimulationRun.hintMilliseconds)
+        let client: WorkloadClient = clients[0]
+        // Where every process lived through it, hints alone must have brought everything everywhere.
+        if !plan.endsNodes, cluster.nodes.count > 1 {
+            guard await untilDone("replicas answer", { await self.readReplicas() }) else { return }
+        }
+        guard await untilDone("all replicas answer reads at ALL", { await self.rows.repair(client) }) else { return }
+        for workload in workloads {
+            guard await untilDone("everything can be read", { await workload.lookAgain(client) }) else { return }
+        }
+        guard await untilDone("replicas answer", { await self.readReplicas() }) else { return }
+    }
+
+    private func waitForNodes() async -> Bool {
+        for _ in 0..<600 {
+            if keeper.areAllUp { return true }
+            await rest(milliseconds: 100)
+        }
+        let down: [String] = cluster.nodes.filter { !$0.isUp }.map(\.machine.name)
+        violations.append(
+            Violation(
+                .clusterRecovers, subject: down.joined(separator: ", "), reason: "the nodes do not start",
+                history: keeper.failedStarts.suffix(5) + cluster.nodes.flatMap { $0.isUp ? [] : $0.logLines.suffix(5) })
+        )
+        return false
+    }
+
+    private func untilDone(_ what: String, _ body: () async -> Bool) async -> Bool {
+        for _ in 0..<SimulationRun.tryCount {
+            if await body() { return true }
+            await rest(milliseconds: 500)
+        }
+        violations.append(
+            Violation(
+                .clusterRecovers, subject: "cluster", reason: "it is not so that \(what)",
+                history: Array(clock.lines.suffix(5))))
+        return false
+    }
+
+    /// Asks each node for what it holds itself.
+    private func readReplicas() async -> Bool {
+        rows.forgetReadings()
+        var options = QueryOptions(consistency: .nodeLocal)
+        options.pageSize = nil
+        for (index, node) in cluster.nodes.enumerated() {
+            do {
+                let connection = try await cluster.clients.connect(to: node)
+                for partition in rows.partitions {
+                    let result = try await connection.query(
+                        RowWorkload.selectPartition, values: [Int32(truncatingIfNeeded: partition)], options: options)
+                    try rows.note(result, of: partition, heldBy: index + 1)
+                }
+                connection.close()
+            } catch {
+                clock.note("node \(index + 1) does not show what it holds: \(error)")
+                return false
+            }
+        }
+        return true
+    }
+}

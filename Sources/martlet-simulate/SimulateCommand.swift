@@ -1,0 +1,81 @@
+import ArgumentParser
+import Environment
+import Simulation
+import SystemHost
+
+/// Runs seeds of the simulation and says what came of each.
+@main
+struct SimulateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet-simulate",
+        abstract: "Whole clusters with clients under faults, in one process and in virtual time.",
+        discussion: """
+            A line is printed for each seed; the same seed prints the same trace on every run. When a rule does not hold, \
+            the shortest history that shows it follows and the exit status is 1.
+            """)
+
+    @Option(help: "The first seed.")
+    var seed: UInt64 = 1
+
+    @Option(help: "How many seeds, one after the other.")
+    var seeds: UInt64 = 1
+
+    @Option(help: "How many nodes, from 1 to 7; the seed says when not given.")
+    var nodes: Int?
+
+    @Option(help: "How many seconds clients work and faults happen, in virtual time.")
+    var seconds: Int = 20
+
+    @Option(help: "Switches on a deliberate bug, which a checker then finds.")
+    var plant: String?
+
+    @Flag(help: "Prints the names of deliberate bugs and ends.")
+    var listPlants = false
+
+    @Flag(help: "Prints what goes wrong when, and everything that clients did and saw.")
+    var verbose = false
+
+    mutating func validate() throws {
+        if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes is a number from 1 to 7.") }
+        if !(1...3_600).contains(seconds) { throw ValidationError("--seconds is a number from 1 to 3600.") }
+        if seeds < 1 { throw ValidationError("--seeds is at least 1.") }
+    }
+
+    func run() throws {
+        // Sets and dictionaries have another order in each process otherwise, and what follows it another trace.
+        OwnProcess.restart(setting: "SWIFT_DETERMINISTIC_HASHING", to: "1")
+        if listPlants { return printPlants() }
+        if let plant { try switchOn(plant) }
+        var failedSeeds: [UInt64] = []
+        for current in seed..<(seed &+ seeds) {
+            var options = RunOptions()
+            options.nodeCount = nodes
+            options.lengthMilliseconds = seconds * 1_000
+            options.keepsLines = verbose
+            let run = try SimulationRun(seed: current, options: options)
+            if verbose { for event in run.plan.events { OwnProcess.print("fault at \(event)") } }
+            let report: RunReport = try run.report()
+            for line in report.lines { OwnProcess.print(line) }
+            OwnProcess.print(report.text)
+            if !report.isGood { failedSeeds.append(current) }
+        }
+        if !failedSeeds.isEmpty { throw ExitCode(1) }
+    }
+
+    private func printPlants() {
+        #if PLANTS
+        for plant in Plant.allCases { OwnProcess.print("\(plant.rawValue)\t\(plant.words)") }
+        #endif
+    }
+
+    private func switchOn(_ name: String) throws {
+        #if PLANTS
+        guard let plant = Plant(rawValue: name) else {
+            throw ValidationError("There is no plant \(name). --list-plants names them.")
+        }
+        Plant.active = plant
+        #else
+        throw ValidationError("This build has no plants: it was made without MARTLET_PLANTS=1.")
+        #endif
+    }
+}
