@@ -139,7 +139,8 @@ package final class SimulatedWorld: @unchecked Sendable {
 
     /// Runs one job; false when there is none.
     private func step() -> Bool {
-        if ready.isEmpty { advance() }
+        // Jobs of a suspended lane become due and do not run.
+        while ready.isEmpty, nextDueNanoseconds != nil { advance() }
         guard !ready.isEmpty else { return false }
         let place: Int = ready.count == 1 ? 0 : scheduling.below(ready.count)
         let lane: Lane = ready[place]

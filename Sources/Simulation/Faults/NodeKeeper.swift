@@ -58,8 +58,9 @@ package final class NodeKeeper: @unchecked Sendable {
             } catch {
                 failedStarts.append("\(node.machine.name): \(error)")
                 clock.note("\(node.machine.name) did not start: \(error)")
+                hold(index) { $0.kill() }
                 try? await cluster.clients.sleep(for: .milliseconds(300))
-                if !node.isUp { node.kill() }
+                release(index)
             }
         }
     }
