@@ -26,6 +26,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "How many seconds clients work and faults happen, in virtual time.")
     var seconds: Int = 20
 
+    @Option(help: "The kinds of work that clients do, with commas between: rows, registers, counters, schema.")
+    var work: String = "rows,registers,counters,schema"
+
     @Option(help: "Switches on a deliberate bug, which a checker then finds.")
     var plant: String?
 
@@ -38,6 +41,9 @@ struct SimulateCommand: ParsableCommand {
     mutating func validate() throws {
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes is a number from 1 to 7.") }
         if !(1...3_600).contains(seconds) { throw ValidationError("--seconds is a number from 1 to 3600.") }
+        if work.split(separator: ",").contains(where: { WorkloadKind(rawValue: String($0)) == nil }) {
+            throw ValidationError("--work takes rows, registers, counters and schema.")
+        }
         if seeds < 1 { throw ValidationError("--seeds is at least 1.") }
     }
 
@@ -51,6 +57,7 @@ struct SimulateCommand: ParsableCommand {
             var options = RunOptions()
             options.nodeCount = nodes
             options.lengthMilliseconds = seconds * 1_000
+            options.workloads = work.split(separator: ",").compactMap { WorkloadKind(rawValue: String($0)) }
             options.keepsLines = verbose
             let run = try SimulationRun(seed: current, options: options)
             if verbose { for event in run.plan.events { OwnProcess.print("fault at \(event)") } }

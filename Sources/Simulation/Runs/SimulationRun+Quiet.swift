@@ -16,14 +16,18 @@ extension SimulationRun {
         await rest(milliseconds: SimulationRun.hintMilliseconds)
         let client: WorkloadClient = clients[0]
         // Where every process lived through it, hints alone must have brought everything everywhere.
-        if !plan.endsNodes, cluster.nodes.count > 1 {
-            guard await untilDone("replicas answer", { await self.readReplicas() }) else { return }
+        if !plan.endsNodes, cluster.nodes.count > 1, let rows {
+            guard await untilDone("replicas answer", { await self.readReplicas(of: rows) }) else { return }
+            violations += rows.violations()
+            if !violations.isEmpty { return }
         }
-        guard await untilDone("all replicas answer reads at ALL", { await self.rows.repair(client) }) else { return }
+        if let rows {
+            guard await untilDone("all replicas answer reads at ALL", { await rows.repair(client) }) else { return }
+        }
         for workload in workloads {
             guard await untilDone("everything can be read", { await workload.lookAgain(client) }) else { return }
         }
-        guard await untilDone("replicas answer", { await self.readReplicas() }) else { return }
+        if let rows { _ = await untilDone("replicas answer", { await self.readReplicas(of: rows) }) }
     }
 
     private func waitForNodes() async -> Bool {
@@ -53,7 +57,7 @@ extension SimulationRun {
     }
 
     /// Asks each node for what it holds itself.
-    private func readReplicas() async -> Bool {
+    private func readReplicas(of rows: RowWorkload) async -> Bool {
         rows.forgetReadings()
         var options = QueryOptions(consistency: .nodeLocal)
         options.pageSize = nil

@@ -12,6 +12,7 @@ package struct RunOptions: Sendable {
     package var clientCount = 6
     /// What goes wrong; the seed says when nil.
     package var plan: FaultPlan?
+    package var workloads: [WorkloadKind] = WorkloadKind.allCases
     /// Whether the report has all lines.
     package var keepsLines = false
     /// Keys of `conf/martlet.yaml`, for all nodes.
@@ -32,8 +33,12 @@ package final class SimulationRun: @unchecked Sendable {
     let clock: HistoryClock
     let keeper: NodeKeeper
     let driver: FaultDriver
-    let rows: RowWorkload
+    /// Nil when the run has no such work.
+    let rows: RowWorkload?
+    let schema: SchemaWorkload?
     let workloads: [any Workload]
+    /// What a client draws its next operation from: some kinds of work are more frequent than others.
+    private let lots: [any Workload]
     var clients: [WorkloadClient] = []
     /// What was found to be wrong before the histories are judged.
     var violations: [Violation] = []
@@ -52,8 +57,19 @@ package final class SimulationRun: @unchecked Sendable {
         self.clock = HistoryClock(cluster.world, keepsLines: options.keepsLines)
         self.keeper = NodeKeeper(cluster, clock)
         self.driver = FaultDriver(cluster, keeper, clock)
-        self.rows = RowWorkload(clock)
-        self.workloads = [rows, ConditionalWorkload(clock), CounterWorkload(clock), SchemaWorkload(clock, cluster)]
+        let kinds: [WorkloadKind] = options.workloads
+        let rows: RowWorkload? = kinds.contains(.rows) ? RowWorkload(clock) : nil
+        let registers: ConditionalWorkload? = kinds.contains(.registers) ? ConditionalWorkload(clock) : nil
+        let counters: CounterWorkload? = kinds.contains(.counters) ? CounterWorkload(clock) : nil
+        let schema: SchemaWorkload? = kinds.contains(.schema) ? SchemaWorkload(clock, cluster) : nil
+        self.rows = rows
+        self.schema = schema
+        let all: [(any Workload)?] = [rows, registers, counters, schema]
+        self.workloads = all.compactMap { $0 }
+        let drawnFrom: [(any Workload)?] = [
+            rows, rows, rows, rows, rows, registers, registers, registers, counters, counters,
+        ]
+        self.lots = drawnFrom.compactMap { $0 }
         for number in 1...max(1, options.clientCount) {
             clients.append(
                 WorkloadClient(number, cluster, generator.split(), timeout: .milliseconds(3_000)))
@@ -129,10 +145,9 @@ package final class SimulationRun: @unchecked Sendable {
 
     private func work(_ client: WorkloadClient) async {
         while !isStopping {
-            let workload: any Workload = workloads[[0, 0, 0, 0, 0, 1, 1, 1, 2, 2][client.generator.below(10)]]
-            await workload.act(client)
+            if !lots.isEmpty { await lots[client.generator.below(lots.count)].act(client) }
             // One of the clients is the one that changes the schema.
-            if client.number == 1, client.generator.oneIn(12) { await workloads[3].act(client) }
+            if let schema, client.number == 1, lots.isEmpty || client.generator.oneIn(12) { await schema.act(client) }
             await client.rest(40)
         }
     }

@@ -125,6 +125,7 @@ package final class SchemaWorkload: Workload, @unchecked Sendable {
     }
 
     private func send(_ text: String, to node: Int, _ client: WorkloadClient) async -> Attempt<QueryResult> {
+        _ = clock.nextOperation()
         let answer = await client.send(text, [], QueryOptions(consistency: .quorum), to: node, isPrepared: false)
         clock.note("schema at node \(node + 1): \(text): \(SchemaWorkload.words(answer))")
         return answer

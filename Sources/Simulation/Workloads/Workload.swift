@@ -1,3 +1,8 @@
+/// The kinds of work that a run can have.
+package enum WorkloadKind: String, Sendable, CaseIterable {
+    case rows, registers, counters, schema
+}
+
 /// What clients do in a run, and what must be true of what they saw.
 package protocol Workload: AnyObject, Sendable {
     /// The statements that make its tables, in the keyspace that the run has made.
