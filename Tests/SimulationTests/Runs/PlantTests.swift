@@ -1,0 +1,65 @@
+#if PLANTS
+import Environment
+import Simulation
+import Testing
+
+extension RunTests {
+    /// Each deliberate bug, the work that shows it, and the rules of which one must be seen to break.
+    struct Planted: Sendable, CustomTestStringConvertible {
+        let plant: Plant
+        let work: [WorkloadKind]
+        let faults: [FaultEvent]
+        let rules: [Rule]
+
+        var testDescription: String { plant.rawValue }
+    }
+
+    private static func event(_ start: Int, _ duration: Int, _ fault: Fault) -> FaultEvent {
+        FaultEvent(startMilliseconds: start, durationMilliseconds: duration, fault: fault)
+    }
+
+    static let planted: [Planted] = [
+        Planted(
+            plant: .acknowledgeEarly, work: [.rows],
+            faults: [event(500, 2_000, .split(nodes: [0])), event(3_000, 2_000, .slowLink(1, 2, milliseconds: 300))],
+            rules: [.quorumWriteIsVisible, .quorumReadsAreMonotonic, .nothingDeletedReturns]),
+        Planted(
+            plant: .forgetHint, work: [.rows],
+            faults: [event(500, 3_000, .split(nodes: [0])), event(3_600, 1_500, .split(nodes: [1]))],
+            rules: [.replicasAgree, .nothingDeletedReturns]),
+        Planted(
+            plant: .skipLogSync, work: [.rows],
+            faults: [
+                event(2_500, 300, .powerLoss(nodes: [0, 1, 2])), event(4_500, 300, .powerLoss(nodes: [0, 1, 2])),
+            ],
+            rules: [.quorumWriteIsVisible, .quorumReadsAreMonotonic, .nothingDeletedReturns]),
+        Planted(
+            plant: .dropTombstone, work: [.rows],
+            faults: [event(500, 2_500, .split(nodes: [0]))]
+                + (0..<10).flatMap { round in
+                    [0, 1, 2].map { event(400 + round * 500 + $0 * 50, 0, .compact(node: $0)) }
+                },
+            rules: [.nothingDeletedReturns, .replicasAgree, .quorumReadsAreMonotonic]),
+    ]
+
+    @Test(arguments: planted) func everyPlantedBugIsFound(planted: Planted) throws {
+        Plant.active = planted.plant
+        defer { Plant.active = nil }
+        var summaries: [String] = []
+        for seed: UInt64 in 1...8 {
+            var options = RunOptions()
+            options.nodeCount = 3
+            options.lengthMilliseconds = 6_000
+            options.workloads = planted.work
+            options.plan = FaultPlan(planted.faults)
+            let report: RunReport = try SimulationRun(seed: seed, options: options).report()
+            summaries.append(report.text)
+            guard let violation = report.violations.first else { continue }
+            #expect(planted.rules.contains(violation.rule), "seed \(seed): \(report.text)")
+            #expect(!violation.history.isEmpty)
+            return
+        }
+        Issue.record("\(planted.plant.rawValue) was not found: \(summaries)")
+    }
+}
+#endif
