@@ -10,6 +10,11 @@ public final class AnswerRule: Sendable {
     public struct Group: Sendable, Hashable {
         public let members: UInt64
         public let needed: Int
+
+        package init(members: UInt64, needed: Int) {
+            self.members = members
+            self.needed = needed
+        }
     }
 
     public let first: Group

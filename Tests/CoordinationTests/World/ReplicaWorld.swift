@@ -21,11 +21,18 @@ final class ReplicaWorld: @unchecked Sendable {
     private(set) var members: [Member] = []
     private let datacenters: [String]
     private let replication: [String: String]
+    /// Tables besides the one of the tests.
+    private let tables: [TableDefinition]
+    /// Adds what else a node does, before it hears of others.
+    private let willListen: (ReplicaNode) -> Void
 
     init(
         seed: UInt64, nodes count: Int = 3, loops: Int = 2, datacenters: [String] = [],
-        replication: [String: String] = ReplicaWorld.replication
+        replication: [String: String] = ReplicaWorld.replication,
+        tables: [TableDefinition] = [], willListen: @escaping (ReplicaNode) -> Void = { _ in }
     ) {
+        self.tables = tables
+        self.willListen = willListen
         self.world = SimulatedWorld(seed: seed)
         self.datacenters = datacenters
         self.replication = replication
@@ -58,7 +65,7 @@ final class ReplicaWorld: @unchecked Sendable {
         nodes[index] = try await ReplicaNode.start(
             members[index], of: members, on: machines[index].host,
             ReplicaCounts(
-                replication: replication, localDatacenter: datacenter), replication)
+                replication: replication, localDatacenter: datacenter), replication, tables, willListen)
         tell()
     }
 
@@ -114,11 +121,11 @@ final class ReplicaNode: @unchecked Sendable {
     let liveness: Liveness
     let replica: NodeReplica
     let hints = KeptHints()
-    private let host: Host
+    let host: Host
     private let topology: Topology
     private let counts: ReplicaCounts
     private let replication: [String: String]
-    private var views: [ClusterView] = []
+    private(set) var views: [ClusterView] = []
     private var writers: [WriteCoordinator] = []
     private var readers: [ReadCoordinator] = []
 
@@ -135,7 +142,8 @@ final class ReplicaNode: @unchecked Sendable {
     }
 
     static func start(
-        _ member: Member, of members: [Member], on host: Host, _ counts: ReplicaCounts, _ replication: [String: String]
+        _ member: Member, of members: [Member], on host: Host, _ counts: ReplicaCounts,
+        _ replication: [String: String], _ tables: [TableDefinition], _ willListen: (ReplicaNode) -> Void
     ) async throws -> ReplicaNode {
         let definition = TableDefinition(
             keyspace: "ks", name: "t", id: ReplicaWorld.table,
@@ -145,7 +153,7 @@ final class ReplicaNode: @unchecked Sendable {
             ], nextColumnID: 2)
         var options = StorageOptions(dataDirectory: "/data", commitLogDirectory: "/data/commitlog")
         options.segmentByteCount = 256 << 10
-        let engine = try await StorageEngine.open(options, host: host, tables: [definition])
+        let engine = try await StorageEngine.open(options, host: host, tables: [definition] + tables)
         let shards = engine.shards.map { ReplicaShard(store: $0, host: host) }
         let replica = NodeReplica(shards: shards, host: host)
         for index in shards.indices { try await replica.run(on: index) { $0.watchLog() } }
@@ -166,17 +174,18 @@ final class ReplicaNode: @unchecked Sendable {
             node.readers.append(
                 ReadCoordinator(view: view, node: replica, host: host, loop: host.loops[index]))
         }
+        willListen(node)
         messages.setMembers(members)
         try await messages.start()
         return node
     }
 
-    private func shard(_ key: String) -> Int {
+    func shard(_ key: String) -> Int {
         let bytes = Array(key.utf8)
         return replica.slices.shard(of: Token(ofKey: bytes.span.bytes))
     }
 
-    private func plan(_ key: String, _ shard: Int) throws -> ReplicaPlan {
+    func plan(_ key: String, _ shard: Int) throws -> ReplicaPlan {
         let bytes = Array(key.utf8)
         let set = try topology.placement(for: replication).replicas(of: Token(ofKey: bytes.span.bytes))
         return views[shard].plan(for: set, counts)
@@ -228,7 +237,7 @@ final class ReplicaNode: @unchecked Sendable {
         return try ReplicaNode.value(MergedPage(pages: [page], covered: nil).cursor(isReversed: false))
     }
 
-    private static func value(_ cursor: ReadCursor) throws -> String? {
+    static func value(_ cursor: ReadCursor) throws -> String? {
         while true {
             switch try cursor.step() {
             case .end, .blocked: return nil
