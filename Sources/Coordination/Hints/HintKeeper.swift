@@ -8,34 +8,33 @@ import Storage
 final class HintKeeper: HintSink {
     private let store: HintStore
     private let replica: ReplicaShard
-    private let clock: HybridClock
 
-    init(store: HintStore, replica: ReplicaShard, clock: HybridClock) {
+    init(store: HintStore, replica: ReplicaShard) {
         self.store = store
         self.replica = replica
-        self.clock = clock
     }
 
-    func keep(_ mutation: RawSpan, for node: NodeID) {
+    func keep(_ mutation: RawSpan, for node: NodeID, madeAt: Int64) {
         do throws(HintRefusal) {
             try store.append(
-                for: node, created: clock.current, grace: grace(of: mutation), mutation: mutation,
+                for: node, created: madeAt, grace: grace(of: mutation), mutation: mutation,
                 on: replica.store.loop.index)
         } catch {
             // The store counts what it refuses; the replica will need a repair.
         }
     }
 
-    func keepDurably(_ mutation: RawSpan, for node: NodeID, _ stored: @escaping @Sendable () -> Void) {
+    func keepDurably(
+        _ mutation: RawSpan, for node: NodeID, madeAt: Int64, _ stored: @escaping @Sendable () -> Void
+    ) {
         let bytes = [UInt8](copying: mutation)
         let grace: UInt32 = grace(of: mutation)
-        let created: Int64 = clock.current
         let store: HintStore = self.store
         let loop: any Loop = replica.store.loop
         replica.host.background.run("durable hint", on: loop) {
             do throws(HintRefusal) {
                 try await store.appendDurably(
-                    for: node, created: created, grace: grace, mutation: bytes, on: loop.index)
+                    for: node, created: madeAt, grace: grace, mutation: bytes, on: loop.index)
                 stored()
             } catch {
                 // Nobody is told: the write then ends by its deadline.

@@ -116,8 +116,9 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
     private func hint(_ node: NodeID) {
         guard node != local else { return }
         let bytes: [UInt8] = message.decision.mutation
-        guard level == .any else { return hints.keep(bytes.span.bytes, for: node) }
-        hints.keepDurably(bytes.span.bytes, for: node) { [self] in settle(quorum.hintStored()) }
+        let madeAt: Int64 = message.decision.ballot.microseconds
+        guard level == .any else { return hints.keep(bytes.span.bytes, for: node, madeAt: madeAt) }
+        hints.keepDurably(bytes.span.bytes, for: node, madeAt: madeAt) { [self] in settle(quorum.hintStored()) }
     }
 
     private func settle(_ change: WriteQuorum.Outcome) {

@@ -17,7 +17,7 @@ public final class ShardCoordination: @unchecked Sendable {
         self.view = view
         self.replica = replica
         self.writes = WriteCoordinator(
-            view: view, replica: replica, hints: HintKeeper(store: hints, replica: replica, clock: view.clock))
+            view: view, replica: replica, hints: HintKeeper(store: hints, replica: replica))
         self.reads = ReadCoordinator(view: view, node: node, host: host, loop: loop)
     }
 }
