@@ -75,6 +75,13 @@ final class ReplicaWorld: @unchecked Sendable {
         tell()
     }
 
+    /// Takes the power of a machine away.
+    func crash(_ index: Int) {
+        machines[index].crash()
+        nodes[index] = nil
+        tell()
+    }
+
     func restart(_ index: Int) async throws {
         machines[index].restart()
         try await start(index)
