@@ -100,6 +100,17 @@ public final class PeerLink: @unchecked Sendable {
         return .ready
     }
 
+    /// Takes a slot for an answer to another request than the one that was begun last: to one that its receiver makes of
+    /// what the message says. The message carries the id that is returned, and whoever answers it does so over this link
+    /// (`ReplyPlace.forRequest`). 0, and the receiver hears nothing, when more waits than may wait.
+    public func expectAnswer(for receiver: any ReplyReceiver, tag: UInt64, timeoutMilliseconds: UInt32) -> UInt64 {
+        let now: UInt64 = shard.now
+        let deadline: UInt64 = now &+ UInt64(timeoutMilliseconds) &* 1_000_000
+        let id: UInt64 = shard.requests.add(receiver, tag: tag, link: index, now: now, deadline: deadline)
+        if id == 0 { traffic.counts.overloadedOutgoing &+= 1 } else { shard.awaitDeadline(deadline) }
+        return id
+    }
+
     /// Begins a message without an answer, which is dropped when it has not been read after `timeoutMilliseconds`.
     public func begin(_ verb: Verb, timeoutMilliseconds: UInt32 = 10_000) -> SendOutcome {
         let outcome: SendOutcome = admit()

@@ -31,6 +31,14 @@ public struct ReplyPlace: Equatable, Sendable {
     /// When whoever asked stops waiting, by this node's monotonic clock.
     public let deadlineNanoseconds: UInt64
 
+    /// Where the answer to another request of the same sender goes, which came in the same message
+    /// (`PeerLink.expectAnswer`). An id that it did not give out goes nowhere.
+    public func forRequest(_ id: UInt64) -> ReplyPlace {
+        ReplyPlace(
+            loopIndex: loopIndex, link: link, serial: serial, verbNumber: verbNumber, id: id,
+            deadlineNanoseconds: deadlineNanoseconds)
+    }
+
     /// Whether an answer is wanted; what is written for a place that wants none goes nowhere.
     public var isWanted: Bool { id != 0 }
 }

@@ -75,6 +75,9 @@ public final class ShardMessages: @unchecked Sendable {
         return made[Int(lane.rawValue)]
     }
 
+    /// Whether a node is a member whose address is known. Asked before a link is made to a node that a message names.
+    public func knows(_ node: NodeID) -> Bool { directory.places[node] != nil }
+
     /// A link for one request to whoever is at an address.
     func link(toAddress address: SocketAddress) -> PeerLink {
         let link: PeerLink = insert(.addressed, peer: .none, lane: .bulk, address: address)

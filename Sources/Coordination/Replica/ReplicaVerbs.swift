@@ -6,6 +6,7 @@ import Storage
 
 /// What other nodes ask of this node as a replica, on one loop.
 ///
+///     forwarded mutation ─▶ the other replicas here, and as a mutation
 ///     mutation, read repair ─▶ owner shard ─▶ log and memtable ─▶ durable ─▶ empty answer
 ///     page request ─▶ owner shards ─▶ page
 ///
@@ -21,6 +22,7 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
     private let replica: ReplicaShard
     private let node: NodeReplica
     private let host: Host
+    private let relay: MutationRelay
     /// The same of all loops.
     private var siblings: [ReplicaVerbs] = []
     /// Answers that wait for the log, by tag.
@@ -33,6 +35,7 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         self.replica = node.shards[index]
         self.node = node
         self.host = host
+        self.relay = MutationRelay(messages, host.time)
     }
 
     /// Has the loops of a node answer what replicas are asked. Called once, before messages come.
@@ -40,7 +43,9 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         let all: [ReplicaVerbs] = messages.enumerated().map { ReplicaVerbs($0.offset, $0.element, node, host) }
         for verbs in all {
             verbs.siblings = all
-            for verb in [Verb.mutation, .readRepair, .readRange] { verbs.messages.handle(verb, by: verbs) }
+            for verb in [Verb.mutation, .forwardedMutation, .readRepair, .readRange] {
+                verbs.messages.handle(verb, by: verbs)
+            }
         }
         return all
     }
@@ -48,6 +53,7 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
     public func received(_ verb: Verb, from sender: NodeID, body: RawSpan, reply: ReplyPlace) {
         switch verb {
         case .mutation, .readRepair: write(body, reply)
+        case .forwardedMutation: forward(body, reply)
         case .readRange: read(body, reply)
         default: messages.fail(reply, code: 0, reason: "This node does not know the message")
         }
@@ -76,6 +82,18 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         } catch {
             guard case .overloaded = error else { return refuse(reply, error) }
             writeElsewhere([UInt8](copying: body), id, shard, reply)
+        }
+    }
+
+    /// Passes a mutation on to other replicas of this data centre, and writes it here.
+    private func forward(_ body: RawSpan, _ reply: ReplyPlace) {
+        do throws(DecodingError) {
+            let offset: Int = try ForwardedMutation.validate(body)
+            let mutation: RawSpan = body.extracting(offset..<body.byteCount)
+            try relay.pass(body, mutation, reply)
+            write(mutation, reply)
+        } catch {
+            messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
         }
     }
 

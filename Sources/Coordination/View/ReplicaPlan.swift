@@ -12,6 +12,8 @@ public final class ReplicaPlan {
     /// All positions, and those that answer reads.
     public let everybody: UInt64
     public let readers: UInt64
+    /// For each other data centre with several replicas, their positions: one of them is sent what is for all.
+    let remoteGroups: [UInt64]
     private let counts: ReplicaCounts
     private var readRules: [AnswerRule?]
     private var writeRules: [AnswerRule?]
@@ -22,8 +24,17 @@ public final class ReplicaPlan {
         self.localPosition = set.position(of: local) ?? -1
         self.everybody = ReplicaPlan.mask(set.count)
         self.readers = ReplicaPlan.mask(set.natural.count)
+        self.remoteGroups = ReplicaPlan.remoteGroups(set)
         self.readRules = Array(repeating: nil, count: 16)
         self.writeRules = Array(repeating: nil, count: 16)
+    }
+
+    private static func remoteGroups(_ set: ReplicaSet) -> [UInt64] {
+        var groups: [UInt64] = Array(repeating: 0, count: set.counts.count)
+        for position in 0..<min(set.count, AnswerRule.maximumReplicaCount) where !set.isLocal[position] {
+            groups[set.countIndexes[position]] |= 1 << UInt64(position)
+        }
+        return groups.filter { $0.nonzeroBitCount > 1 }
     }
 
     private static func mask(_ count: Int) -> UInt64 {

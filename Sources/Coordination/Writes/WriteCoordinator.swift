@@ -19,7 +19,7 @@ public protocol HintSink: AnyObject {
 /// Brings the writes of one shard to their replicas, at the level that each asks for.
 ///
 ///     mutation ─┬─▶ this node's log and memtable
-///               ├─▶ replicas that are up, one message each
+///               ├─▶ replicas that are up, one message each; one for each other data centre, where it is passed on
 ///               └─▶ hints for those that are down, silent, or fail
 ///
 /// Confined to its loop; `Sendable` is unchecked for that reason.
@@ -31,6 +31,8 @@ public final class WriteCoordinator: @unchecked Sendable {
     private var free: ContiguousArray<Int> = []
     private var activeCount = 0
     private var timer: (any LoopTimer)?
+    /// Counts what is passed on in other data centres, so that their replicas take turns.
+    private var relayCount = 0
 
     /// Writes that may be under way; further ones are refused with OVERLOADED.
     private static let activeLimit = 65_536
@@ -96,10 +98,16 @@ public final class WriteCoordinator: @unchecked Sendable {
         _ mutation: RawSpan, _ plan: ReplicaPlan, _ alive: UInt64, _ operation: WriteOperation,
         _ timeoutMilliseconds: UInt32
     ) {
+        var relayed: UInt64 = 0
+        for group in plan.remoteGroups where (group & alive).nonzeroBitCount > 1 {
+            relayed |= relay(mutation, to: group & alive, plan, operation, timeoutMilliseconds)
+        }
         for position in 0..<plan.set.count where position != plan.localPosition {
             guard operation.isActive else { return }
             let node: NodeID = plan.set.node(at: position)
-            if alive & 1 << UInt64(position) == 0 {
+            let bit: UInt64 = position < AnswerRule.maximumReplicaCount ? 1 << UInt64(position) : 0
+            if relayed & bit != 0 { continue }
+            if alive & bit == 0 {
                 operation.passOver(position, node)
             } else {
                 send(mutation, to: node, position, operation, timeoutMilliseconds)
@@ -155,6 +163,63 @@ public final class WriteCoordinator: @unchecked Sendable {
             .mutation, for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
         guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
         link.output.write(mutation)
+        link.end()
+    }
+
+    /// Sends a mutation to one of several replicas of another data centre, which passes it on to the others and hands back
+    /// what each of them says. The replicas take turns.
+    ///
+    /// - Returns: the positions that the message is for; none when nobody takes it.
+    private func relay(
+        _ mutation: RawSpan, to positions: UInt64, _ plan: ReplicaPlan, _ operation: WriteOperation,
+        _ timeoutMilliseconds: UInt32
+    ) -> UInt64 {
+        relayCount &+= 1
+        let count: Int = positions.nonzeroBitCount
+        for attempt in 0..<count {
+            let first: Int = WriteCoordinator.position((relayCount &+ attempt) % count, in: positions)
+            let link: PeerLink = view.messages.link(to: plan.set.node(at: first), lane: .data)
+            let outcome: SendOutcome = link.begin(
+                .forwardedMutation, for: operation, tag: operation.tag(first), timeoutMilliseconds: timeoutMilliseconds)
+            guard outcome == .ready else { continue }
+            var forwarded = ForwardedMutation(to: &link.output)
+            var taken: UInt64 = 0
+            var rest: UInt64 = positions & ~(1 << UInt64(first))
+            while rest != 0 {
+                let position: Int = rest.trailingZeroBitCount
+                rest &= rest &- 1
+                let request: UInt64 = link.expectAnswer(
+                    for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
+                if request == 0 { continue }
+                forwarded.add(plan.set.node(at: position), request, to: &link.output)
+                taken |= 1 << UInt64(position)
+            }
+            forwarded.finish(mutation, to: &link.output)
+            operation.relay(to: taken)
+            link.end()
+            return taken | 1 << UInt64(first)
+        }
+        return 0
+    }
+
+    /// The position of the bit with so many set ones below it.
+    private static func position(_ place: Int, in positions: UInt64) -> Int {
+        var rest: UInt64 = positions
+        for _ in 0..<place { rest &= rest &- 1 }
+        return rest.trailingZeroBitCount
+    }
+
+    /// Sends the mutation to a replica itself, after another one has not passed it on.
+    func sendAgain(_ position: Int, _ node: NodeID, _ operation: WriteOperation) {
+        let now: UInt64 = replica.host.time.monotonicNanoseconds
+        let deadline: UInt64 = operation.deadlineNanoseconds
+        guard now < deadline else { return operation.timeIsUp() }
+        let link: PeerLink = view.messages.link(to: node, lane: .data)
+        let outcome: SendOutcome = link.begin(
+            .mutation, for: operation, tag: operation.tag(position),
+            timeoutMilliseconds: UInt32(clamping: (deadline &- now) / 1_000_000 &+ 1))
+        guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
+        operation.mutation.withUnsafeBytes { link.output.write($0) }
         link.end()
     }
 

@@ -31,6 +31,8 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     private var observer: (any WriteObserver)?
     private var tag: UInt64 = 0
     private var failures: [NodeID: ReplicaFailure] = [:]
+    /// Positions of the replicas that another one of their data centre brings the write to.
+    private var relayed: UInt64 = 0
 
     private static let noRule = AnswerRule([])
     static let keptByteCount = 64 << 10
@@ -54,7 +56,11 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
         self.tag = tag
         self.isActive = true
         self.generation &+= 1
+        self.relayed = 0
     }
+
+    /// Notes which replicas are sent the write by another one.
+    func relay(to positions: UInt64) { relayed |= positions }
 
     /// The tag of the request to a replica: its position, and which write it is of.
     func tag(_ position: Int) -> UInt64 { generation << 6 | UInt64(position & 63) }
@@ -70,11 +76,15 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     }
 
     func failed(_ tag: UInt64, from node: NodeID, _ failure: MessageFailure) {
-        guard let position = position(tag) else { return }
-        guard case .timedOut = failure else {
-            return refuse(position, node, WriteOperation.reason(failure))
+        guard let position = position(tag), let plan else { return }
+        if case .timedOut = failure { return timeIsUp() }
+        let bit: UInt64 = 1 << UInt64(position)
+        if relayed & bit != 0, case .unreachable = failure {
+            // Whoever should have passed it on is gone; the replica itself need not be.
+            relayed &= ~bit
+            return coordinator.sendAgain(position, plan.set.node(at: position), self)
         }
-        timeIsUp()
+        refuse(position, plan.set.node(at: position), WriteOperation.reason(failure))
     }
 
     /// This node's own log, as a replica.

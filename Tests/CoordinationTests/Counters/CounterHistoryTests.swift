@@ -1,6 +1,7 @@
 import Cluster
 import Coordination
 import DataModel
+import Environment
 import Primitives
 import SimulatedHost
 import Testing
@@ -37,6 +38,50 @@ import Testing
                     let own: Int64 = try await node.ownTotal(key) ?? 0
                     #expect(own == total, "seed \(seed), \(key)")
                 }
+            }
+        }
+    }
+
+    /// Slow enough that the other replicas have written long before.
+    private static func slowDisk(_ test: CoordinatedWorld, _ index: Int) {
+        test.machines[index].disk.faults.latency = SimulatedLatency(
+            minimum: .milliseconds(20), maximum: .milliseconds(40))
+    }
+
+    @Test func anAcknowledgedCountSurvivesItsLeadersLossOfPower() throws {
+        let test = CoordinatedWorld(seed: 31)
+        try test.run { test in
+            CounterHistoryTests.slowDisk(test, 0)
+            for round in 0..<10 {
+                try await test.nodes[0]?.count("a", by: 1, round % 2 == 0 ? .one : .quorum)
+                test.crash(0)
+                try await test.restart(0)
+            }
+            await test.pause(.seconds(20))
+            #expect(try await test.nodes[1]?.total("a", .all) == 10)
+        }
+    }
+
+    @Test func aCountThatOnlyOthersKeptHidesNoLaterOne() throws {
+        let test = CoordinatedWorld(seed: 32)
+        try test.run { test in
+            CounterHistoryTests.slowDisk(test, 0)
+            for round in 1...5 {
+                let node = try #require(test.nodes[0])
+                let lost = LoopWork("count", on: node.host.loops[0], of: node.host) {
+                    try await node.count("a", by: 100, .quorum)
+                }
+                let loop = test.machines[1].host.loops[0]
+                await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                    _ = loop.schedule(after: .milliseconds(5)) { continuation.resume() }
+                }
+                _ = lost
+                #expect(try await test.nodes[1]?.ownTotal("a") ?? 0 > 0, "the others have it")
+                test.crash(0)
+                try await test.restart(0)
+                try await test.nodes[0]?.count("a", by: -3, .all)
+                let total: Int64 = try await test.nodes[1]?.total("a", .all) ?? 0
+                #expect((total + Int64(round) * 3) % 100 == 0, "each of the lost ones is there, or not")
             }
         }
     }

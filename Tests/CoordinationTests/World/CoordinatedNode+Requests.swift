@@ -25,6 +25,20 @@ extension CoordinatedNode {
         }
     }
 
+    func read(
+        _ key: String, _ level: Consistency, timeoutMilliseconds: UInt32 = 2_000
+    ) async throws -> String? {
+        let index: Int = shard(key)
+        let token: Token = token(key)
+        let request: PageRequest = request(ReplicaWorld.table, key)
+        return try await replica.run(on: index) { [self] _ in
+            let page: MergedPage = try await readers[index].page(
+                request, try views[index].plan(for: replication, token), level,
+                ReadPolicy(speculation: .never, repairs: true), timeoutMilliseconds: timeoutMilliseconds)
+            return try CoordinatedNode.cells(page).first.map { String(decoding: $0.value, as: UTF8.self) }
+        }
+    }
+
     /// Writes a logged batch of registers.
     func writeBatch(
         _ values: [(key: String, value: String)], at timestamp: Int64, _ level: Consistency,

@@ -148,15 +148,7 @@ final class CoordinatedNode: @unchecked Sendable {
         self.messages = messages
         self.liveness = liveness
         self.replication = table
-        // The rest is confined to loop 0 from its beginning on.
-        let parts = try await LoopWork("open", on: host.loops[0], of: host) {
-            var options = HintOptions(directory: "/data/hints")
-            options.flushPeriod = .seconds(1)
-            let hints = try await HintStore.open(host: host, options: options)
-            await hints.setMembers(members) { liveness.isAlive($0) }
-            return (hints, try await TruncationTimes.open(directory: "/data", disk: host.disk))
-        }.value()
-        let (hints, times) = parts
+        let (hints, times) = try await CoordinatedNode.openRecords(members, liveness, host)
         self.hints = hints
         self.truncationTimes = times
         self.delivery = HintDelivery(
@@ -183,11 +175,29 @@ final class CoordinatedNode: @unchecked Sendable {
         self.batches = views.enumerated().map { index, view in
             BatchCoordinator(view: view, loop: host.loops[index], log: log, writes: writes, host: host)
         }
+        register(lookup)
+    }
+
+    /// What is confined to loop 0 from its beginning on.
+    private static func openRecords(
+        _ members: [Member], _ liveness: Liveness, _ host: Host
+    ) async throws -> (HintStore, TruncationTimes) {
+        try await LoopWork("open", on: host.loops[0], of: host) {
+            var options = HintOptions(directory: "/data/hints")
+            options.flushPeriod = .seconds(1)
+            let hints = try await HintStore.open(host: host, options: options)
+            await hints.setMembers(members) { liveness.isAlive($0) }
+            return (hints, try await TruncationTimes.open(directory: "/data", disk: host.disk))
+        }.value()
+    }
+
+    private func register(_ tables: @escaping TableLookup) {
+        let replica: NodeReplica = self.replica
         _ = ReplicaVerbs.register(on: messages.shards, replica, host)
-        CounterVerbs.register(on: messages.shards, replica, counters, views: views, tables: lookup, host)
-        BatchVerbs.register(on: messages.shards, log, host)
+        CounterVerbs.register(on: messages.shards, replica, counters, views: views, tables: tables, host)
+        BatchVerbs.register(on: messages.shards, batchLog, host)
         truncation.register()
-        HintReceiver.register(on: messages, local: member.id) { _, hint in try await replica.apply(hint.mutation) }
+        HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint.mutation) }
     }
 
     static func start(
