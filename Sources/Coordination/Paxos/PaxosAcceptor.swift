@@ -1,3 +1,5 @@
+import Environment
+
 /// What one replica remembers about the decisions of one partition.
 package struct PaxosState: Hashable, Sendable {
     /// The greatest ballot that the replica has answered: it has nothing to do with lesser ones any more.
@@ -58,7 +60,12 @@ package struct PaxosAcceptor: Sendable {
         if state.committed?.ballot == proposal.ballot || state.accepted?.ballot == proposal.ballot {
             return (state, nil)
         }
-        guard mayAnswer(proposal.ballot, state.floor) else { return (state, state.floor) }
+        #if PLANTS
+        let isAnswered: Bool = mayAnswer(proposal.ballot, state.floor) || Plant.isOn(.acceptOlderBallot)
+        #else
+        let isAnswered: Bool = mayAnswer(proposal.ballot, state.floor)
+        #endif
+        guard isAnswered else { return (state, state.floor) }
         var next: PaxosState = state
         next.promised = proposal.ballot
         next.accepted = proposal
