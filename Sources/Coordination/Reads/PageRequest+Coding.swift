@@ -5,7 +5,7 @@ import Storage
 /// A page request between nodes:
 ///
 ///     request := table UUID · now i64 · grace start i64 · row limit u32 · byte limit u32
-///                · flags u8 (1 digest, 2 reversed, 4 first slices, 8 columns, 16 one partition) · partitions
+///                · tombstone limit u32 (all ones: none) · flags u8 (1 digest, 2 reversed, 4 first slices, 8 columns, 16 one partition) · partitions
 ///                · slices · [slices of the first partition] · [u16 count · column u16 *]
 ///     partitions := token i64 · key (one partition) | position · position
 ///     position := token i64 · flags u8 (1 after, 2 key) · [key (u16 length · bytes)]
@@ -21,6 +21,7 @@ extension PageRequest {
         writer.write(graceStart)
         writer.write(UInt32(clamping: rowLimit))
         writer.write(UInt32(clamping: byteLimit))
+        writer.write(tombstoneLimit.map { min(UInt32(clamping: $0), .max - 1) } ?? .max)
         var flags: UInt8 = 0
         if isDigest { flags |= 1 }
         if command.isReversed { flags |= 2 }
@@ -52,6 +53,8 @@ extension PageRequest {
         self.graceStart = try reader.readInt64()
         self.rowLimit = Int(try reader.readUInt32())
         self.byteLimit = Int(try reader.readUInt32())
+        let tombstoneLimit = try reader.readUInt32()
+        self.tombstoneLimit = tombstoneLimit == .max ? nil : Int(tombstoneLimit)
         let flags = try reader.readUInt8()
         guard flags & ~31 == 0 else { throw .invalid(offset: reader.offset, what: "unknown flags of a read") }
         self.isDigest = flags & 1 != 0

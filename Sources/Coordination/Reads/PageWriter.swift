@@ -19,6 +19,8 @@ package final class PageWriter: @unchecked Sendable {
     private var tombstoneCount = 0
     private var covered: ReadMark?
     package private(set) var isFull = false
+    /// Whether the page was given up, because of all that is dead in it.
+    package var hasTooManyTombstones: Bool { request.tombstoneLimit.map { tombstoneCount > $0 } ?? false }
 
     // The partition that is being written.
     private var fragment: (start: Int, mutation: MutationWriter, token: Token, key: [UInt8])?
@@ -39,7 +41,7 @@ package final class PageWriter: @unchecked Sendable {
 
     /// Takes what the cursor has, waiting for the disk where that is needed; ends early when the page is full.
     package func fill(from cursor: ReadCursor) async throws(StorageError) {
-        while !isFull {
+        while !isFull, !hasTooManyTombstones {
             let step: ReadCursor.Step
             step = try cursor.step()
             switch step {

@@ -163,10 +163,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         host.background.run("read as a replica", on: loop) {
             do {
                 gather.answer(position, try await node.page(request))
-            } catch ReplicaError.unknownTable {
-                gather.fail(position, .incompatibleSchema)
             } catch {
-                gather.fail(position, .unknown)
+                gather.fail(position, ReplicaError.reason(error))
             }
         }
     }

@@ -42,12 +42,14 @@ package struct PageRequest: Sendable, Hashable {
     package var isDigest: Bool
     /// Tombstones made before this second are left out of digests: a replica may have dropped them already.
     package var graceStart: Int64
+    /// A page with more tombstones is not made; nil for no limit.
+    package var tombstoneLimit: Int?
 
     package static let standardByteLimit = 1 << 20
 
     package init(
         table: UUID, command: ReadCommand, nowSeconds: Int64, graceStart: Int64, rowLimit: Int,
-        byteLimit: Int = PageRequest.standardByteLimit, isDigest: Bool = false
+        byteLimit: Int = PageRequest.standardByteLimit, isDigest: Bool = false, tombstoneLimit: Int? = nil
     ) {
         self.table = table
         self.command = command
@@ -56,6 +58,7 @@ package struct PageRequest: Sendable, Hashable {
         self.rowLimit = rowLimit
         self.byteLimit = byteLimit
         self.isDigest = isDigest
+        self.tombstoneLimit = tombstoneLimit
     }
 }
 

@@ -42,6 +42,7 @@ package final class NodeReplica: Sendable {
         let page = PageWriter(request)
         for shard in request.command.partitions.shards(slices) {
             try await run(on: shard) { replica in try await replica.fill(page, request) }
+            if page.hasTooManyTombstones { throw ReplicaError.tooManyTombstones }
             if page.isFull { break }
         }
         return page.page()

@@ -6,7 +6,20 @@ public import Storage
 package enum ReplicaError: Error, Equatable, Sendable {
     /// Its schema has no such table: it has to catch up first.
     case unknownTable(UUID)
+    /// A read has passed more of them than it may.
+    case tooManyTombstones
     case storage(StorageError)
+}
+
+extension ReplicaError {
+    /// What the coordinator is told.
+    package static func reason(_ error: any Error) -> ReplicaFailure {
+        switch error {
+        case ReplicaError.unknownTable: .incompatibleSchema
+        case ReplicaError.tooManyTombstones: .tooManyTombstones
+        default: .unknown
+        }
+    }
 }
 
 /// This node as a replica, on one shard: what it writes and reads for itself and for others.

@@ -133,13 +133,7 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
     }
 
     private func fail(_ reply: ReplyPlace, _ error: any Error) {
-        switch error {
-        case ReplicaError.unknownTable(let id):
-            messages.fail(
-                reply, code: ReplicaFailure.incompatibleSchema.rawValue, reason: "This node has no table with id \(id)")
-        default:
-            messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
-        }
+        messages.fail(reply, code: ReplicaError.reason(error).rawValue, reason: "\(error)")
     }
 
     // MARK: Reads

@@ -46,6 +46,8 @@ public final class CompiledTable: Sendable {
     package let replicas: ReplicaCounts
     /// The replication map of its keyspace.
     package let replication: [String: String]
+    /// What its options say of reads from several replicas.
+    package let readPolicy: ReadPolicy
     private let byName: [String: CompiledColumn]
     /// For each column id its place among the regular (or static) columns; −1 for dropped columns and ids never given.
     public let regularSlots: [Int]
@@ -66,6 +68,9 @@ public final class CompiledTable: Sendable {
         self.isComputed = isComputed
         self.replicas = replicas
         self.replication = replication
+        self.readPolicy = ReadPolicy(
+            speculation: SpeculativeRetry(definition.options.speculativeRetry),
+            repairs: definition.options.readRepair.uppercased() != "NONE")
         func slots(_ columns: [CompiledColumn]) -> [Int] {
             var slots: [Int] = Array(repeating: -1, count: Int(definition.nextColumnID))
             for column in columns where slots.indices.contains(Int(column.definition.id)) {

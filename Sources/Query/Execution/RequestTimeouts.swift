@@ -44,6 +44,13 @@ package struct Deadline: Sendable {
         return now >= nanoseconds ? .zero : .nanoseconds(Int64(clamping: nanoseconds - now))
     }
 
+    /// As `left`, for messages: whole milliseconds, rounded up, so that there are none only when the time is over.
+    package func leftMilliseconds(_ time: any TimeSource) -> UInt32 {
+        let now: UInt64 = time.monotonicNanoseconds
+        guard now < nanoseconds else { return 0 }
+        return UInt32(clamping: (nanoseconds - now - 1) / 1_000_000 + 1)
+    }
+
     package func hasPassed(_ time: any TimeSource) -> Bool { time.monotonicNanoseconds >= nanoseconds }
 }
 

@@ -15,7 +15,7 @@ final class SelectRead: @unchecked Sendable {
     private let isResuming: Bool
     private let consistency: Consistency
     /// When the client stops waiting.
-    private let deadline: Deadline
+    let deadline: Deadline
     private let host: Host
 
     var isEmpty: Bool { commands.isEmpty }
@@ -138,9 +138,13 @@ final class SelectRead: @unchecked Sendable {
     }
 
     /// As `drive`, for a part of the result that is put together later.
-    func drive(_ run: SelectRun, _ cursor: ReadCursor, on loop: any Loop) async throws -> Bool {
+    ///
+    /// - Parameter endsInside: whether the cursor ends inside of a partition, of which a later one has the rest.
+    func drive(
+        _ run: SelectRun, _ cursor: ReadCursor, on loop: any Loop, endsInside: Bool = false
+    ) async throws -> Bool {
         while true {
-            switch try run.drive(cursor) {
+            switch try run.drive(cursor, endsInside: endsInside) {
             case .finished: return false
             case .pageIsFull: return true
             case .pausing:

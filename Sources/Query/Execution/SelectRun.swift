@@ -17,7 +17,8 @@ package final class SelectRun: @unchecked Sendable {
 
     private let plan: SelectPlan
     private let bindings: Bindings
-    private let now: Int64
+    /// Seconds since 1970: what counts as expired.
+    let now: Int64
     private let position: CurrentPosition
     private let pageSize: Int
     package private(set) var rows = ByteWriter(capacity: 512)
@@ -25,21 +26,28 @@ package final class SelectRun: @unchecked Sendable {
     private var remaining: Int
     private let perPartitionLimit: Int
     private var remainingInPartition: Int
-    /// Whether the partition that comes first was begun on the last page.
-    private var resumesPartition: Bool
+    /// The partition that was begun on the page before; nil when that ended with a whole one.
+    private var resumedKey: [UInt8]?
     private var isInPartition = false
     private var partitionHasRows = false
+    /// Whether a cursor has ended inside the partition, and the next one may go on in it.
+    private var isSuspended = false
+    /// Whether nothing more of the partition is wanted.
+    private var hasPassedPartition = false
+    private let held = HeldPartition()
     private var group: RowGroup?
     private var sorted: [(clustering: [UInt8], bytes: [UInt8])] = []
     private var lastKey: [UInt8] = []
     private var lastMark: [UInt8] = []
     package private(set) var tombstoneCount = 0
-    private let tombstones: TombstoneLimit
+    let tombstones: TombstoneLimit
     /// An aggregate reads as many rows as there are, in pages that only it sees, and the limit is one of pages: how many
     /// tombstones there were before the present one, and how many rows it has.
     private var earlierTombstoneCount = 0
     private var innerPageRowCount = 0
     private static let innerPageSize = 5_000
+    /// Whether the limit of tombstones is held here; replicas that are asked for pages hold it by themselves.
+    var checksTombstones = true
     /// Bytes of rows with which a page counts as full.
     private let pageByteCount: Int
 
@@ -62,7 +70,7 @@ package final class SelectRun: @unchecked Sendable {
         self.remaining = resuming?.remaining ?? limit
         self.perPartitionLimit = perPartitionLimit
         self.remainingInPartition = resuming?.remainingInPartition ?? perPartitionLimit
-        self.resumesPartition = resuming.map { !$0.rowMark.isEmpty } ?? false
+        self.resumedKey = resuming.flatMap { $0.rowMark.isEmpty ? nil : $0.partitionKey }
         if plan.isAggregate { self.group = RowGroup(plan) }
     }
 
@@ -70,14 +78,20 @@ package final class SelectRun: @unchecked Sendable {
     package var isDone: Bool { remaining <= 0 }
 
     /// Takes what the cursor has until it ends, blocks, the page is full, or a turn is over.
-    package func drive(_ cursor: ReadCursor) throws -> Progress {
+    ///
+    /// - Parameter endsInside: whether the cursor ends inside of a partition, of which a later one has the rest.
+    package func drive(_ cursor: ReadCursor, endsInside: Bool = false) throws -> Progress {
         for _ in 0..<SelectRun.stepsInATurn {
             switch try cursor.step() {
             case .blocked: return .blocked
             case .end:
-                try leavePartition()
+                if endsInside { isSuspended = isInPartition } else { try leavePartition() }
                 return .finished
             case .partition:
+                if isSuspended, held.hasKey(cursor.key) {
+                    resume(cursor)
+                    continue
+                }
                 try leavePartition()
                 if isFull { return .pageIsFull }
                 if isDone { return .finished }
@@ -89,16 +103,57 @@ package final class SelectRun: @unchecked Sendable {
         return .pausing
     }
 
+    /// How many rows it makes sense to ask for at once.
+    var wantedRowCount: Int {
+        let isOpen: Bool = plan.isAggregate || plan.sortsRows || !plan.restrictions.filters.isEmpty
+        let usable: Int = min(pageSize == .max ? .max : pageSize - rowCount, remaining)
+        return isOpen ? SelectRun.innerPageSize : min(max(1, usable), SelectRun.innerPageSize)
+    }
+
+    /// Whether the rows that are found say when there are enough of them.
+    var endsByCount: Bool { !plan.sortsRows && (pageSize != .max || remaining < Int(Int32.max)) }
+
+    /// The rows that are still wanted.
+    var missingRowCount: Int { min(pageSize == .max ? .max : pageSize - rowCount, remaining) }
+
+    /// The tombstones of the present page.
+    var pageTombstoneCount: Int { tombstoneCount - earlierTombstoneCount }
+
     private var isFull: Bool { rowCount >= pageSize || rows.count >= pageByteCount }
     package var isPageFull: Bool { isFull }
 
     private func enterPartition(_ cursor: ReadCursor) throws {
-        try position.enterPartition(key: cursor.key, staticRow: cursor.staticRow, now: now)
+        // Copied, because the partition is left only when the cursor already stands on what follows.
+        held.hold(key: cursor.key, staticRow: cursor.staticRow)
+        try position.enterPartition(key: held.key, staticRow: held.staticRow, now: now)
         isInPartition = true
-        partitionHasRows = resumesPartition
-        if !resumesPartition { remainingInPartition = perPartitionLimit }
-        resumesPartition = false
+        isSuspended = false
+        hasPassedPartition = false
+        let isResumed: Bool = resumedKey.map { held.hasKey($0) } ?? false
+        partitionHasRows = isResumed
+        if !isResumed { remainingInPartition = perPartitionLimit }
+        resumedKey = nil
         tombstoneCount += position.statics.tombstoneCount + cursor.rangeDeletions.count
+    }
+
+    /// Goes on with the partition in which the last cursor ended.
+    private func resume(_ cursor: ReadCursor) {
+        isSuspended = false
+        if hasPassedPartition { cursor.skipPartition() }
+    }
+
+    private func passPartition(_ cursor: ReadCursor) {
+        hasPassedPartition = true
+        cursor.skipPartition()
+    }
+
+    /// Whether the rest of the partition in which a cursor has ended can be left unread.
+    var needsNoMoreOfPartition: Bool { isSuspended && hasPassedPartition }
+
+    /// Ends the partition in which the last cursor ended, because there is nothing more of it.
+    func endPartition() throws {
+        isSuspended = false
+        try leavePartition()
     }
 
     /// Takes one row; false when the page or the limit is full.
@@ -109,19 +164,19 @@ package final class SelectRun: @unchecked Sendable {
         if deadCount > 0 || !position.regulars.isLive {
             // A row that was deleted as a whole has no dead cells, but is one itself.
             if deadCount == 0 { tombstoneCount += 1 }
-            try tombstones.check(tombstoneCount - earlierTombstoneCount)
+            if checksTombstones { try tombstones.check(pageTombstoneCount) }
         }
         guard position.regulars.isLive else { return true }
         if group != nil { countInnerPage() }
         partitionHasRows = true
         guard try passes() else { return true }
         if remainingInPartition <= 0 {
-            cursor.skipPartition()
+            passPartition(cursor)
             return true
         }
         if plan.isDistinct, group == nil {
             try emit()
-            cursor.skipPartition()
+            passPartition(cursor)
             return !isFull && !isDone
         }
         if let group {
@@ -129,14 +184,14 @@ package final class SelectRun: @unchecked Sendable {
                 if group.isOpen { try emitGroup(group) }
                 if isFull || isDone { return false }
                 if remainingInPartition <= 0 {
-                    cursor.skipPartition()
+                    passPartition(cursor)
                     return true
                 }
             }
             try group.add(position, bindings)
             mark()
             // Of DISTINCT, a partition is one row, however many it holds.
-            if plan.isDistinct { cursor.skipPartition() }
+            if plan.isDistinct { passPartition(cursor) }
             return true
         }
         try emit()
@@ -155,6 +210,7 @@ package final class SelectRun: @unchecked Sendable {
     private func leavePartition() throws {
         guard isInPartition else { return }
         isInPartition = false
+        isSuspended = false
         if let group, plan.groupColumnCount > 0, group.isOpen, !isFull { try emitGroup(group) }
         guard !partitionHasRows, position.statics.isLive, !plan.restrictions.restrictsClustering, !isDone, !isFull
         else {
@@ -164,6 +220,7 @@ package final class SelectRun: @unchecked Sendable {
         guard try passes() else { return }
         if let group {
             try group.add(position, bindings)
+            mark()
             if plan.groupColumnCount > 0 { try emitGroup(group) }
         } else {
             try emit()
@@ -181,7 +238,8 @@ package final class SelectRun: @unchecked Sendable {
 
     private func mark() {
         lastKey = [UInt8](position.key)
-        lastMark = position.hasRow ? [UInt8](position.clustering) : []
+        // Of DISTINCT, a partition is one row: what comes next is another partition.
+        lastMark = position.hasRow && !plan.isDistinct ? [UInt8](position.clustering) : []
     }
 
     private func emit() throws {

@@ -3,13 +3,16 @@ import DataModel
 import Primitives
 import Storage
 
-/// Reads over the shards.
+/// Reads over the replicas, or over this node's shards where it is the only replica.
 extension ShardExecutor {
     /// How many partitions are read at once, on all shards together.
     private static let partitionWindow = 32
 
     /// Takes one page of what a SELECT reads.
     func readStored(_ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) async throws {
+        if let parts = try placedParts(read, plan, context.consistency) {
+            return try await ReplicaReading(self, read, plan, context.consistency).run(parts, context.trace)
+        }
         var next = 0
         while next < read.commands.count {
             if group.executors.count > 1, read.canReadAhead(from: next) {

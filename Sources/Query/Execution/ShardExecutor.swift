@@ -25,6 +25,7 @@ public final class ShardExecutor: @unchecked Sendable {
     /// This node as a replica, on this shard.
     public let replica: ReplicaShard
     package var statements: StatementCache
+    let placements = PlacementCache()
     package let timeouts: RequestTimeouts
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
@@ -134,7 +135,7 @@ public final class ShardExecutor: @unchecked Sendable {
         let bindings = self.bindings(values, context)
         let read = try SelectRead(
             plan, bindings, context, tombstones: TombstoneLimit(plan.table, context, node), timeouts, host)
-        try ConsistencyCheck.read(context.consistency, plan.table)
+        try ConsistencyCheck.validateRead(context.consistency)
         if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
         context.trace?.add("Executing read on \(plan.table.keyspace).\(plan.table.name)")
         if plan.table.isComputed {

@@ -100,6 +100,7 @@ extension ShardExecutor {
     /// Plans against another schema from now on, and forgets statements that do not hold in it.
     func take(_ catalog: Catalog) {
         self.catalog = catalog
+        placements.forget()
         statements.keepOnly { $0.holds(in: catalog) }
     }
 }

@@ -24,6 +24,9 @@ package struct TombstoneLimit: Sendable {
         self.address = address
     }
 
+    /// How many more a page may pass that has passed so many; nil for any number.
+    func left(after passed: Int) -> Int? { isCounted ? max(0, count - passed) : nil }
+
     func check(_ passed: Int) throws(CQLError) {
         guard passed > count else { return }
         throw .readFailure(

@@ -149,6 +149,24 @@ import Testing
         #expect(try node.row("SELECT count(*) FROM t WHERE k IN (\(keys))") == "\(wanted.count - 1 + 1)")
     }
 
+    @Test func partitionsThatAreOneRowEachComeOnceInPagesOfAnySize() throws {
+        let node = try NodeUnderTest("CREATE TABLE ks.t (k int, c int, s int STATIC, PRIMARY KEY (k, c))")
+        for key in 0..<12 {
+            try node.run("INSERT INTO t (k, s) VALUES (\(key), 1)")
+            for row in 0..<(key % 4) { try node.run("INSERT INTO t (k, c) VALUES (\(key), \(row))") }
+        }
+        try node.flush()
+        for key in 0..<6 { try node.run("INSERT INTO t (k, s) VALUES (\(key), \(key))") }
+        for text in ["SELECT DISTINCT k, s FROM t", "SELECT k, s, count(c) FROM t GROUP BY k", "SELECT k, c, s FROM t"]
+        {
+            let wanted: [String] = try node.rows(text)
+            #expect(Set(wanted.map { $0.prefix { $0 != " " } }).count == 12)
+            for size in [1, 2, 5, 12, 13] {
+                #expect(try pages(node, text, size: size).flatMap { $0 } == wanted, "\(size): \(text)")
+            }
+        }
+    }
+
     @Test func writesOverShardsAllArrive() throws {
         let node = try NodeUnderTest(shards: 4, "CREATE TABLE ks.t (k int PRIMARY KEY, v int, l list<int>)")
         let keys = (0..<40).map(String.init).joined(separator: ", ")
