@@ -32,6 +32,7 @@ struct PartitionWork: Sendable {
     func encoded(after found: StoredPartition) throws -> [UInt8] {
         var update = PartitionUpdate(table: table, key: key)
         var current: StoredPartition = found
+        let isSeenByLater: Bool = steps.count > 1 && needsRead
         for step in steps {
             let now: Int64 = step.times.nowSeconds
             let before: StoredPartition = current
@@ -40,7 +41,7 @@ struct PartitionWork: Sendable {
                 clustering throws(CQLError) in
                 before.current(before.rows[clustering], now: now)
             }
-            if needsRead, steps.count > 1 { try current.absorb(own) }
+            if isSeenByLater { try current.absorb(own) }
             update.add(own)
         }
         guard !update.isEmpty else { return [] }
@@ -70,7 +71,7 @@ extension ShardExecutor {
         var places: [PartitionWork.Place: Int] = [:]
         for statement in statements {
             let plan: ModificationPlan = statement.plan
-            try ConsistencyCheck.write(context.consistency, plan.table)
+            try ConsistencyCheck.validateWrite(context.consistency, plan.table)
             let bindings = self.bindings(statement.values, context)
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
             let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
@@ -97,57 +98,157 @@ extension ShardExecutor {
             warnings = size.warnings(works, kind)
         }
         context.trace?.add("Writing to \(works.count) partitions")
-        do {
-            try await write(works)
-        } catch is WriteTimedOut {
-            let type: WriteType = works.contains { $0.table.isCounter } ? .counter : writeType(kind)
-            throw CQLError.writeTimeout(type, context.consistency, received: 0, required: 1)
+        if works.first?.table.isCounter == true {
+            try await writeCounters(works, context.consistency)
+        } else {
+            try await write(works, kind, context.consistency)
         }
         return QueryResult(.void, warnings: warnings)
     }
 
-    private func writeType(_ kind: BatchStatement.Kind?) -> WriteType {
-        switch kind {
-        case nil: .simple
-        case .logged: .batch
-        case .unlogged: .unloggedBatch
-        case .counter: .counter
+    // MARK: Plain writes
+
+    /// Writes to the replicas of all partitions at once.
+    private func write(
+        _ works: [PartitionWork], _ kind: BatchStatement.Kind?, _ level: Consistency
+    ) async throws {
+        if works.contains(where: \.needsRead) { try ConsistencyCheck.validateReadBeforeWrite(level) }
+        try checkWriters(works, level)
+        let kind: WriteKind = works.count <= 1 ? .simple : kind == .logged ? .batch : .unloggedBatch
+        let terms = WriteTerms(level: level, kind: kind, deadline: Deadline(timeouts.write, host.time))
+        _ = try await group.run(byShard(works), from: self) { executor, works in
+            try await executor.writeHere(works, terms)
         }
     }
 
-    /// Writes on all shards at once.
-    private func write(_ works: [PartitionWork]) async throws {
+    private func byShard(_ works: [PartitionWork]) -> [[PartitionWork]] {
         var byShard: [[PartitionWork]] = Array(repeating: [], count: group.executors.count)
         for work in works { byShard[group.slices.shard(of: work.token)].append(work) }
-        _ = try await group.run(byShard, from: self) { executor, works in try await executor.writeHere(works) }
+        return byShard
     }
 
-    /// Writes to partitions of this shard, and waits until the writes may be acknowledged.
-    private func writeHere(_ works: [PartitionWork]) async throws {
+    /// Refuses, before anything is written, what some partition has too few live replicas for.
+    private func checkWriters(_ works: [PartitionWork], _ level: Consistency) throws {
+        guard level != .any else { return }
+        var seen: Set<ObjectIdentifier> = []
+        for work in works {
+            let plan: ReplicaPlan = try replicaPlan(of: work.table, work.token)
+            guard seen.insert(ObjectIdentifier(plan)).inserted else { continue }
+            let alive: UInt64 = plan.alive(coordination.view.liveness)
+            guard let shortage = plan.writeRule(level).shortage(alive: alive) else { continue }
+            throw CQLError.unavailable(level, required: shortage.required, alive: shortage.alive)
+        }
+    }
+
+    /// Writes partitions of this shard, and waits until the writes may be acknowledged.
+    private func writeHere(_ works: [PartitionWork], _ terms: WriteTerms) async throws {
+        let gather = WriteGather()
         var last: LogPosition = .start
         for work in works {
             guard let table = store.table(work.table.definition.id) else {
                 throw CQLError.invalid(message: "table \(work.table.name) does not exist")
             }
-            last = max(last, try await apply(work, table))
+            let plan: ReplicaPlan = try replicaPlan(of: work.table, work.token)
+            if plan.isLocalOnly {
+                do {
+                    last = max(last, try await apply(work, table, within: timeouts.write))
+                } catch is WriteTimedOut {
+                    throw CQLError.writeTimeout(terms.kind.writeType, terms.level, received: 0, required: 1)
+                }
+            } else if work.needsRead {
+                try await readAndSend(work, table, plan, terms, gather)
+            } else {
+                try send(try work.mutation ?? work.encoded(after: StoredPartition()), table, plan, terms, gather)
+            }
         }
-        try await waitUntilDurable(last, isCounter: works.contains { $0.table.isCounter })
+        do {
+            try await waitUntilDurable(last)
+        } catch is WriteTimedOut {
+            throw CQLError.writeTimeout(terms.kind.writeType, terms.level, received: 0, required: 1)
+        }
+        if let failure = await gather.end() { throw told(failure) }
     }
 
-    private func apply(_ work: PartitionWork, _ table: TableStore) async throws -> LogPosition {
+    /// Brings a mutation on its way to its replicas.
+    private func send(
+        _ mutation: [UInt8], _ table: TableStore, _ plan: ReplicaPlan, _ terms: WriteTerms, _ gather: WriteGather
+    ) throws {
+        if mutation.isEmpty { return }
+        let limit: Int = store.log.mutationLimit
+        guard mutation.count <= limit else { throw StorageError.tooLarge(byteCount: mutation.count, limit: limit) }
+        gather.begin()
+        do {
+            try coordination.writes.write(
+                mutation.span.bytes, to: table, plan, terms.level, terms.kind,
+                timeoutMilliseconds: max(1, terms.deadline.leftMilliseconds(host.time)), observer: gather, tag: 0)
+        } catch { throw told(error) }
+    }
+
+    /// What must be known of a partition is read at the level of the write, as Cassandra does; requests that come to
+    /// this node see each other's writes.
+    private func readAndSend(
+        _ work: PartitionWork, _ table: TableStore, _ plan: ReplicaPlan, _ terms: WriteTerms, _ gather: WriteGather
+    ) async throws {
+        guard await locks.enter(work.token, within: terms.deadline.left(host.time), on: loop) else {
+            throw CQLError.writeTimeout(
+                terms.kind.writeType, terms.level, received: 0, required: plan.writeRule(terms.level).needed)
+        }
+        defer { locks.leave(work.token) }
+        let found: StoredPartition = try await readReplicas(
+            work.table, work.key, clustering: try clusteringKeys(work), plan, terms.level, terms.deadline)
+        try send(try work.encoded(after: found), table, plan, terms, gather)
+    }
+
+    private func told(_ failure: any Error) -> any Error {
+        (failure as? CoordinationFailure).map(cqlError) ?? failure
+    }
+
+    // MARK: Counters
+
+    /// Counts in this node's own data.
+    private func writeCounters(_ works: [PartitionWork], _ level: Consistency) async throws {
+        try checkWriters(works, level)
+        do {
+            _ = try await group.run(byShard(works), from: self) { executor, works in
+                try await executor.countHere(works)
+            }
+        } catch is WriteTimedOut {
+            throw CQLError.writeTimeout(.counter, level, received: 0, required: 1)
+        }
+    }
+
+    private func countHere(_ works: [PartitionWork]) async throws {
+        var last: LogPosition = .start
+        for work in works {
+            guard let table = store.table(work.table.definition.id) else {
+                throw CQLError.invalid(message: "table \(work.table.name) does not exist")
+            }
+            last = max(last, try await apply(work, table, within: timeouts.write))
+        }
+        try await waitUntilDurable(last, isCounter: true)
+    }
+
+    // MARK: This node's own data
+
+    /// Applies what a request changes in a partition of which this node is the only replica.
+    private func apply(_ work: PartitionWork, _ table: TableStore, within limit: Duration) async throws -> LogPosition {
         if let mutation = work.mutation {
             return mutation.isEmpty ? .start : try await replica.applyWithPatience(mutation, to: table)
         }
         guard work.needsRead else { return try await apply(work, StoredPartition(), table) }
-        guard await locks.enter(work.token, within: timeouts.write, on: loop) else { throw WriteTimedOut() }
+        guard await locks.enter(work.token, within: limit, on: loop) else { throw WriteTimedOut() }
         defer { locks.leave(work.token) }
         return try await apply(work, try await stored(work, table), table)
     }
 
-    private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
+    private func clusteringKeys(_ work: PartitionWork) throws -> [[UInt8]] {
         var keys: [[UInt8]] = []
         for step in work.steps where step.plan.namesRows { keys += try step.clusteringKeys() }
-        return try await readStored(table, work.key, clustering: keys)
+        return keys
+    }
+
+    private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
+        try await readStored(table, work.key, clustering: try clusteringKeys(work))
     }
 
     private func apply(

@@ -1,5 +1,7 @@
 import CQL
+import Coordination
 import DataModel
+import Environment
 import Primitives
 import Storage
 
@@ -64,6 +66,29 @@ struct StoredPartition {
         return writer.array()
     }
 
+    /// Rows that are asked for at once.
+    static let rowLimit = 5_000
+
+    /// A read of the static row of a partition and of the rows with the given keys.
+    static func command(_ key: [UInt8], clustering: [[UInt8]]) -> ReadCommand {
+        let ordered = clustering.sorted { ByteOrder.precedes($0, $1) }
+        var slices: [ClusteringSlice] = []
+        for key in ordered where slices.last?.start != key { slices.append(.row(key)) }
+        return ReadCommand(partitions: .one(token: Token(ofKey: key.span.bytes), key: key), slices: slices)
+    }
+
+    /// Takes in what a cursor has; false when it waits for the disk.
+    mutating func take(_ cursor: ReadCursor) throws -> Bool {
+        while true {
+            switch try cursor.step() {
+            case .end: return true
+            case .blocked: return false
+            case .partition: staticRow = [UInt8](cursor.staticRow)
+            case .row: rows[[UInt8](cursor.clustering)] = [UInt8](cursor.row)
+            }
+        }
+    }
+
     func current(_ bytes: [UInt8]?, now: Int64) -> StoredRow? {
         guard let bytes else { return nil }
         return bytes.withUnsafeBytes { StoredRow($0, now: now) }
@@ -75,20 +100,32 @@ extension ShardExecutor {
     func readStored(
         _ table: TableStore, _ key: [UInt8], clustering: [[UInt8]]
     ) async throws -> StoredPartition {
-        let ordered = clustering.sorted { ByteOrder.precedes($0, $1) }
-        var slices: [ClusteringSlice] = []
-        for key in ordered where slices.last?.start != key { slices.append(.row(key)) }
-        let command = ReadCommand(
-            partitions: .one(token: Token(ofKey: key.span.bytes), key: key), slices: slices)
+        let command: ReadCommand = StoredPartition.command(key, clustering: clustering)
         let cursor = table.cursor(command)
         var found = StoredPartition()
-        while true {
-            switch try cursor.step() {
-            case .end: return found
-            case .blocked: try await cursor.load()
-            case .partition: found.staticRow = [UInt8](cursor.staticRow)
-            case .row: found.rows[[UInt8](cursor.clustering)] = [UInt8](cursor.row)
-            }
+        while try !found.take(cursor) { try await cursor.load() }
+        return found
+    }
+
+    /// As `readStored`, at a level from the partition's replicas.
+    func readReplicas(
+        _ table: CompiledTable, _ key: [UInt8], clustering: [[UInt8]], _ plan: ReplicaPlan, _ level: Consistency,
+        _ deadline: Deadline
+    ) async throws -> StoredPartition {
+        var found = StoredPartition()
+        var command: ReadCommand? = StoredPartition.command(key, clustering: clustering)
+        let now: Int64 = host.time.wallSeconds
+        while let wanted = command {
+            let request = PageRequest(
+                table: table.definition.id, command: wanted, nowSeconds: now,
+                graceStart: now - Int64(table.definition.options.gcGraceSeconds),
+                rowLimit: StoredPartition.rowLimit)
+            let page: MergedPage = try await self.page(request, plan, level, table, deadline)
+            // What pages hold is in memory, so that nothing has to be waited for.
+            _ = try found.take(page.cursor(isReversed: false))
+            command = page.covered.map { wanted.after($0) }
+            if command?.slices.isEmpty == true { break }
         }
+        return found
     }
 }

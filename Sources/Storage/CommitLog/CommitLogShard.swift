@@ -24,7 +24,8 @@ public final class CommitLogShard: @unchecked Sendable {
     private let segments: LogSegments
     private let written: AsyncSignal
     private let isPeriodic: Bool
-    private let mutationLimit: Int
+    /// The largest mutation that the log takes, in bytes.
+    package let mutationLimit: Int
     private var position: LogPosition
     private var failure: StorageError?
     /// What is being gathered: in periodic mode one record at a time, else those of this turn of the loop.
