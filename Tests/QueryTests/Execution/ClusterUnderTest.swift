@@ -21,6 +21,7 @@ final class ClusterUnderTest: @unchecked Sendable {
     private let members: [Member]
     private(set) var schema: Schema
     private let limits: QueryLimits
+    private var tableCount: UInt64 = 0
 
     /// - Parameters:
     ///   - replication: of keyspace `ks`.
@@ -100,14 +101,19 @@ final class ClusterUnderTest: @unchecked Sendable {
 
     /// Runs a statement that changes the schema, on all nodes but one.
     func change(_ text: String, except missing: Int? = nil) throws {
-        guard let first = nodes.compactMap({ $0 }).first else { return }
-        _ = try world.run { try await first.execute(text, [], RequestContext(keyspace: "ks")) }
-        let changed: Schema = first.group.executors[0].catalog.schema
-        let before: Schema = schema
-        schema = changed
-        for (index, node) in nodes.enumerated() where node !== first && index != missing {
+        guard let first = nodes.compactMap({ $0 }).first,
+            case .schema(let statement) = try first.group.executors[0].parse(text, keyspace: "ks").plan
+        else { return }
+        tableCount += 1
+        let context = SchemaContext(
+            keyspace: "ks", nowMicroseconds: Int64(world.nowNanoseconds / 1_000),
+            newTableID: UUID(high: 9, low: tableCount), dataCenters: ["dc1": 1])
+        let transition = try #require(try SchemaTransition.applying(statement, to: schema, context: context))
+        schema = transition.schema
+        let changed: Schema = schema
+        for (index, node) in nodes.enumerated() where index != missing {
             guard let node else { continue }
-            try world.run { try await node.take(changed, after: before) }
+            try world.run { try await node.live.follow(changed) }
         }
     }
 
@@ -162,12 +168,12 @@ final class ClusterUnderTest: @unchecked Sendable {
 final class ClusterNode: @unchecked Sendable {
     let liveness: Liveness
     let group: ShardGroup
-    private let datacenter: String
+    let live: LiveSchema
 
-    private init(_ liveness: Liveness, _ group: ShardGroup, _ datacenter: String) {
+    private init(_ liveness: Liveness, _ group: ShardGroup, _ live: LiveSchema) {
         self.liveness = liveness
         self.group = group
-        self.datacenter = datacenter
+        self.live = live
     }
 
     static func start(
@@ -190,24 +196,28 @@ final class ClusterNode: @unchecked Sendable {
         let coordination = NodeCoordination(
             parts, engine: engine, topology: Topology(members: members, local: member.id))
         let catalog = Catalog(schema, localDatacenter: member.datacenter)
-        let changes = SchemaChanges(
-            log: SchemaFile(disk: host.disk, directory: "data/metadata"), host: host, catalog: catalog,
-            localDatacenter: member.datacenter)
+        // Nobody votes here: the test tells every node the schema.
+        let log = MetadataLog(
+            host: host, messenger: messages, directory: "data/metadata",
+            identity: MetadataLog.Identity(
+                LocalNode(
+                    LocalNode.Settings(clusterName: "test", dataCenter: member.datacenter, rack: member.rack),
+                    nowMicroseconds: host.time.wallMicroseconds, entropy: host.entropy),
+                internode: member.internode, native: member.native, releaseVersion: member.releaseVersion))
         let endpoint = InetEndpoint(address: InetAddress(bytes: member.internode.host) ?? .loopback, port: 7_000)
         let context = NodeContext(
             local: LocalNodeDescription(
                 hostID: member.id.uuid, clusterName: "test", dataCenter: member.datacenter, rack: member.rack,
                 tokens: member.tokens, generation: 1, broadcast: endpoint, listen: endpoint, native: endpoint),
-            cluster: ClusterDescription(
-                clusterName: "test", partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch"),
-            settings: [:], host: host, schemaChanges: changes, limits: limits)
+            settings: [:], host: host,
+            schemaChanges: SchemaChanges(log: log, host: host, timeout: .seconds(10)), limits: limits)
         let group = ShardGroup(
             engine: engine, host: host, node: context, catalog: catalog, coordination: coordination)
         for shard in group.executors.indices { try await group.run(on: shard) { $0.replica.watchLog() } }
-        await changes.connect(group) { _ in }
         messages.setMembers(members)
         try await messages.start()
-        return ClusterNode(liveness, group, member.datacenter)
+        return ClusterNode(
+            liveness, group, LiveSchema(catalog: catalog, localDatacenter: member.datacenter, group: group) { _ in })
     }
 
     /// The tables of a schema that storage keeps.
@@ -215,19 +225,6 @@ final class ClusterNode: @unchecked Sendable {
         schema.sortedKeyspaces.filter { !$0.isVirtual }.flatMap { keyspace in
             keyspace.sortedTables.filter { !SystemTables.isComputed(keyspace.name, $0.name) }
         }
-    }
-
-    /// Takes over a schema that was changed elsewhere.
-    func take(_ schema: Schema, after before: Schema) async throws {
-        let known: Set<UUID> = Set(ClusterNode.stored(before).map(\.id))
-        for table in ClusterNode.stored(schema) {
-            if known.contains(table.id) {
-                try await group.engine.alterTable(table)
-            } else {
-                try await group.engine.createTable(table, isLogged: true)
-            }
-        }
-        try await group.publish(Catalog(schema, localDatacenter: datacenter, after: group.executors[0].catalog))
     }
 
     /// Runs a statement on the first shard.
