@@ -22,6 +22,9 @@ package struct ReplicaScores: Sendable {
         averages[node] = average + (taken - average) / ReplicaScores.weight
     }
 
+    /// How long a replica takes, in the unit of the scores; 0 when it was not asked yet.
+    package func average(_ node: NodeID) -> Int64 { averages[node] ?? 0 }
+
     /// Those of `alive` in the order in which to read from them: this node, then those of its data centre, then the
     /// others, each by how fast they were.
     package func order(_ plan: ReplicaPlan, _ alive: UInt64) -> [Int] {

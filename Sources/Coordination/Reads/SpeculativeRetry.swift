@@ -1,5 +1,5 @@
 /// When a read asks one more replica than its level needs (the table option `speculative_retry`).
-package indirect enum SpeculativeRetry: Sendable, Hashable {
+public indirect enum SpeculativeRetry: Sendable, Hashable {
     case never
     /// At once.
     case always

@@ -11,6 +11,7 @@ public final class ShardCoordination: @unchecked Sendable {
     public let replica: ReplicaShard
     public let writes: WriteCoordinator
     package let reads: ReadCoordinator
+    public let rowReads: RowReads
 
     init(view: ClusterView, replica: ReplicaShard, node: NodeReplica, hints: HintStore, host: Host) {
         let loop: any Loop = replica.store.loop
@@ -19,6 +20,7 @@ public final class ShardCoordination: @unchecked Sendable {
         self.writes = WriteCoordinator(
             view: view, replica: replica, hints: HintKeeper(store: hints, replica: replica))
         self.reads = ReadCoordinator(view: view, node: node, host: host, loop: loop)
+        self.rowReads = RowReads(view: view, loop: loop, time: host.time)
     }
 }
 
@@ -53,6 +55,7 @@ package final class NodeCoordination: Sendable {
     package let replica: NodeReplica
     package let shards: [ShardCoordination]
     private let verbs: [ReplicaVerbs]
+    private let rowVerbs: [RowReadVerb]
 
     /// - Parameters:
     ///   - writeTimeout: how long a write waits for this node's log, and one of counters.
@@ -75,6 +78,7 @@ package final class NodeCoordination: Sendable {
             return ShardCoordination(view: view, replica: shard, node: replica, hints: parts.hints, host: host)
         }
         self.verbs = ReplicaVerbs.register(on: parts.messages.shards, replica, host)
+        self.rowVerbs = RowReadVerb.register(on: parts.messages.shards, replica)
         HintReceiver.register(on: parts.messages, local: parts.local) { _, hint in
             do {
                 try await replica.apply(hint.mutation)

@@ -41,6 +41,11 @@ public final class ReplicaPlan {
         count >= 64 ? .max : (1 << UInt64(count)) &- 1
     }
 
+    /// The position of this node among those that answer reads, as a bit; 0 when it is not among them.
+    @inlinable public var localBit: UInt64 {
+        localPosition < 0 ? 0 : (1 << UInt64(localPosition & 63)) & readers
+    }
+
     /// Whether this node is the only replica there is to be.
     @inlinable public var isLocalOnly: Bool { self.set.count == 1 && localPosition == 0 }
 
@@ -59,7 +64,7 @@ public final class ReplicaPlan {
     public func writeRule(_ level: Consistency) -> AnswerRule {
         if let known = writeRules[Int(level.rawValue)] { return known }
         #if PLANTS
-            let level: Consistency = Plant.isOn(.acknowledgeEarly) ? .one : level
+        let level: Consistency = Plant.isOn(.acknowledgeEarly) ? .one : level
         #endif
         let made: AnswerRule = .writes(level, of: set, counts)
         writeRules[Int(level.rawValue)] = made

@@ -226,7 +226,7 @@ public final class WriteCoordinator: @unchecked Sendable {
     func hint(_ node: NodeID, _ operation: WriteOperation) {
         guard node != view.local else { return }
         #if PLANTS
-            if Plant.isOn(.forgetHint) { return }
+        if Plant.isOn(.forgetHint) { return }
         #endif
         let age: UInt64 = (replica.host.time.monotonicNanoseconds &- operation.startNanoseconds) / 1_000
         let madeAt: Int64 = view.clock.current &- Int64(clamping: age)

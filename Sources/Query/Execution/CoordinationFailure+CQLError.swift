@@ -1,4 +1,4 @@
-import CQL
+package import CQL
 import Cluster
 import Coordination
 import DataModel
@@ -63,4 +63,9 @@ extension WriteKind {
 extension ShardExecutor {
     /// What the client is told of a failure of the coordinators.
     func cqlError(_ failure: CoordinationFailure) -> CQLError { failure.cqlError(coordination.view.topology) }
+
+    /// What a client is told of any failure of a request.
+    package func clientError(_ error: any Error) -> CQLError {
+        (error as? CoordinationFailure).map(cqlError) ?? StorageFailure.cqlError(error)
+    }
 }

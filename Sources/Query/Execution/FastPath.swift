@@ -1,4 +1,5 @@
 public import CQL
+public import Coordination
 import DataModel
 import Environment
 public import Primitives
@@ -10,11 +11,16 @@ public enum FastOutcome {
     case replied
     /// The write is applied; a Void result may be sent once the log has reached the position.
     case written(LogPosition)
+    /// Other nodes have been asked; the observer hears of the end, or has already.
+    case pending
     /// Another shard has the partition.
     case elsewhere(Int)
     /// Something about the request needs the general way: nothing was done.
     case notFast
 }
+
+/// Who waits for requests of the hot path that other nodes take part in.
+public protocol FastObserver: WriteObserver, RowReadObserver {}
 
 /// What the hot paths keep between requests, so that a warm one allocates nothing.
 struct FastScratch {
@@ -49,11 +55,18 @@ final class FastTable {
     let table: CompiledTable
     let store: TableStore
     let slots: RowSlots
+    let speculation: SpeculativeRetry
+    let graceSeconds: Int64
+    /// The ids of all regular columns, ascending.
+    let columns: [UInt16]
 
     init(_ table: CompiledTable, _ store: TableStore) {
         self.table = table
         self.store = store
         self.slots = RowSlots(columns: table.regulars, slotByID: table.regularSlots)
+        self.speculation = SpeculativeRetry(table.definition.options.speculativeRetry)
+        self.graceSeconds = Int64(table.definition.options.gcGraceSeconds)
+        self.columns = table.regulars.map(\.definition.id).sorted()
     }
 }
 
@@ -61,22 +74,41 @@ final class FastTable {
 ///
 /// Hot: `Benchmarks/InProcess` counts their instructions and allocations.
 extension ShardExecutor {
-    /// Carries out a prepared single-row statement when it is simple enough.
-    public func executeFast(
+    /// Carries out a prepared single-row write when it is simple enough.
+    ///
+    /// - Parameters:
+    ///   - observer: told of the end when the outcome is `.pending`, perhaps before this returns.
+    ///   - tag: what the observer knows the request by.
+    public func writeFast(
         _ statement: PreparedStatement, _ parameters: QueryParameters, _ body: RawSpan, version: ProtocolVersion,
-        hasOwnMetadata: Bool, into output: inout ByteWriter
+        observer: any FastObserver, tag: UInt64
     ) throws -> FastOutcome {
-        // Of the rare parts only a page size and a serial level change nothing here; v3 has its own idea of unset values.
-        guard parameters.flags.isSubset(of: FastFlags.known), version.hasUnsetValues else { return .notFast }
-        if let write = statement.fastWrite, let table = statement.table {
-            return try writeFast(write, table, statement, parameters, body)
+        guard isFast(parameters, version), let write = statement.fastWrite, let table = statement.table else {
+            return .notFast
         }
-        if let read = statement.fastRead, let table = statement.table {
-            return try readFast(
-                read, table, statement, parameters, body, version: version, hasOwnMetadata: hasOwnMetadata,
-                into: &output)
+        return try writeFast(write, table, statement, parameters, body, observer, tag)
+    }
+
+    /// Carries out a prepared single-row read when it is simple enough.
+    ///
+    /// - Parameters:
+    ///   - observer: told of the end when the outcome is `.pending`, after this has returned.
+    ///   - tag: what the observer knows the request by.
+    public func readFast(
+        _ statement: PreparedStatement, _ parameters: QueryParameters, _ body: RawSpan, version: ProtocolVersion,
+        hasOwnMetadata: Bool, observer: any FastObserver, tag: UInt64, into output: inout ByteWriter
+    ) throws -> FastOutcome {
+        guard isFast(parameters, version), let read = statement.fastRead, let table = statement.table else {
+            return .notFast
         }
-        return .notFast
+        let response = FastResponse(version: version, hasOwnMetadata: hasOwnMetadata)
+        return try readFast(read, table, statement, parameters, body, response, observer, tag, into: &output)
+    }
+
+    /// Of the rare parts only a page size and a serial level change nothing here; v3 has its own idea of unset values.
+    @inline(__always)
+    private func isFast(_ parameters: QueryParameters, _ version: ProtocolVersion) -> Bool {
+        parameters.flags.isSubset(of: FastFlags.known) && version.hasUnsetValues
     }
 
     private func locate(_ parameters: QueryParameters, _ expected: Int, _ body: RawSpan) throws(CQLError) {
@@ -183,16 +215,18 @@ extension ShardExecutor {
 
     private func writeFast(
         _ write: FastWrite, _ table: CompiledTable, _ statement: PreparedStatement, _ parameters: QueryParameters,
-        _ body: RawSpan
+        _ body: RawSpan, _ observer: any FastObserver, _ tag: UInt64
     ) throws -> FastOutcome {
         try locate(parameters, statement.markerNames.count, body)
-        try ConsistencyCheck.write(parameters.consistency, table)
+        try ConsistencyCheck.validateWrite(parameters.consistency, table)
         try encodeKeys(write.partitionKey, write.clustering, body)
         let buffers: FastBuffers = fast.buffers
         let token = Token(ofKey: buffers.key.span)
         let shard: Int = group.slices.shard(of: token)
         if shard != index { return .elsewhere(shard) }
         let place = try fastTable(table)
+        let plan = try replicaPlan(of: table, token)
+        if plan.isLocalOnly { try checkAlone(plan.writeRule(parameters.consistency), parameters.consistency) }
         let times = try fastTimes(write, table, parameters, body)
         buffers.mutation.removeAll(keepingAtMost: FastBuffers.keptByteCount)
         var mutation = MutationWriter(
@@ -207,7 +241,20 @@ extension ShardExecutor {
         mutation.endBody(start, &buffers.mutation)
         mutation.beginRanges(&buffers.mutation)
         mutation.finish(&buffers.mutation)
-        return .written(try store.apply(buffers.mutation.span, to: place.store))
+        if plan.isLocalOnly { return .written(try store.apply(buffers.mutation.span, to: place.store)) }
+        do {
+            try coordination.writes.write(
+                buffers.mutation.span, to: place.store, plan, parameters.consistency, .simple,
+                timeoutMilliseconds: writeTimeoutMilliseconds, observer: observer, tag: tag)
+        } catch let failure as CoordinationFailure { throw cqlError(failure) }
+        return .pending
+    }
+
+    /// Refuses a level that one replica cannot meet, where there is to be no other.
+    @inline(__always)
+    private func checkAlone(_ rule: AnswerRule, _ level: Consistency) throws(CQLError) {
+        guard !rule.isMet(by: 1), let shortage = rule.shortage(alive: 1) else { return }
+        throw .unavailable(level, required: shortage.required, alive: shortage.alive)
     }
 
     @inline(__always)
@@ -284,35 +331,112 @@ extension ShardExecutor {
 
     // MARK: Reads
 
+    /// In which form the client gets a row.
+    private struct FastResponse {
+        let version: ProtocolVersion
+        let hasOwnMetadata: Bool
+    }
+
     private func readFast(
         _ read: FastRead, _ table: CompiledTable, _ statement: PreparedStatement, _ parameters: QueryParameters,
-        _ body: RawSpan, version: ProtocolVersion, hasOwnMetadata: Bool, into output: inout ByteWriter
+        _ body: RawSpan, _ response: FastResponse, _ observer: any FastObserver, _ tag: UInt64,
+        into output: inout ByteWriter
     ) throws -> FastOutcome {
         if parameters.flags.contains(.pagingState) { return .notFast }
         try locate(parameters, statement.markerNames.count, body)
-        try ConsistencyCheck.read(parameters.consistency, table)
+        try ConsistencyCheck.validateRead(parameters.consistency)
         try encodeKeys(read.partitionKey, read.clustering, body)
         let buffers: FastBuffers = fast.buffers
         let token = Token(ofKey: buffers.key.span)
         let shard: Int = group.slices.shard(of: token)
         if shard != index { return .elsewhere(shard) }
         let place = try fastTable(table)
+        let plan = try replicaPlan(of: table, token)
+        let rule: AnswerRule = plan.readRule(parameters.consistency)
+        let own: UInt64 = plan.localBit
+        if plan.isLocalOnly {
+            try checkAlone(rule, parameters.consistency)
+        } else if own == 0 || parameters.consistency.isSerial || !rule.others.isEmpty {
+            return .notFast
+        } else if !rule.isMet(by: own) {
+            return try readWithOthers(
+                FastRowRead(read: read, place: place, plan: plan, rule: rule, token: token), statement, parameters,
+                body, response, observer, tag)
+        }
         let answer = try place.store.readRow(
             token: token, key: buffers.key.span, clustering: buffers.clustering.span, columns: read.columns,
             scratch: &buffers.row)
+        if case .needsCursor = answer { return .notFast }
+        try respond(
+            answer, read, place, statement, parameters, body, response, now: host.time.wallMicroseconds / 1_000_000,
+            into: &output)
+        return .replied
+    }
+
+    /// A row to be read, and by whom.
+    private struct FastRowRead {
+        let read: FastRead
+        let place: FastTable
+        let plan: ReplicaPlan
+        let rule: AnswerRule
+        let token: Token
+    }
+
+    /// Reads this node's version of the row and asks others whether they have the same.
+    private func readWithOthers(
+        _ row: FastRowRead, _ statement: PreparedStatement, _ parameters: QueryParameters, _ body: RawSpan,
+        _ response: FastResponse, _ observer: any FastObserver, _ tag: UInt64
+    ) throws -> FastOutcome {
+        let alive: UInt64 = row.plan.alive(coordination.view.liveness) & row.plan.readers
+        if let shortage = row.rule.shortage(alive: alive) {
+            throw CQLError.unavailable(parameters.consistency, required: shortage.required, alive: shortage.alive)
+        }
+        let buffers: FastBuffers = fast.buffers
+        let answer = try row.place.store.readRow(
+            token: row.token, key: buffers.key.span, clustering: buffers.clustering.span, columns: row.read.columns,
+            scratch: &buffers.row)
+        let shadow: Deletion = store.lastShadow
+        if case .needsCursor = answer { return .notFast }
+        guard let pending = coordination.rowReads.take() else { return .notFast }
+        let now: Int64 = host.time.wallMicroseconds / 1_000_000
+        let frame = RowDigest.Frame(
+            columns: row.read.columns ?? row.place.columns, nowSeconds: now, graceStart: now - row.place.graceSeconds)
+        let question = RowReads.Question(
+            table: row.place.table.definition.id, token: row.token, plan: row.plan, rule: row.rule,
+            speculation: row.place.speculation, timeoutMilliseconds: readTimeoutMilliseconds)
+        do {
+            try respond(
+                answer, row.read, row.place, statement, parameters, body, response, now: now, into: &pending.reply)
+            pending.request.write(body)
+            var found: UnsafeRawBufferPointer?
+            if case .row(let row) = answer { found = row }
+            try coordination.rowReads.begin(
+                pending, question, row: found, shadow: shadow, key: buffers.key.span,
+                clustering: buffers.clustering.span, frame, alive: alive, observer: observer, tag: tag)
+        } catch {
+            coordination.rowReads.giveBack(pending)
+            throw error
+        }
+        return .pending
+    }
+
+    /// Appends the body of the response.
+    @inline(__always)
+    private func respond(
+        _ answer: RowAnswer, _ read: FastRead, _ place: FastTable, _ statement: PreparedStatement,
+        _ parameters: QueryParameters, _ body: RawSpan, _ response: FastResponse, now: Int64,
+        into output: inout ByteWriter
+    ) throws {
         var isLive = false
-        switch answer {
-        case .needsCursor: return .notFast
-        case .none: break
-        case .row(let row):
-            try place.slots.fill(row, now: host.time.wallMicroseconds / 1_000_000)
+        if case .row(let row) = answer {
+            try place.slots.fill(row, now: now)
             isLive = place.slots.isLive
         }
         let count = output.beginRows(
-            statement.result, version: version, isSkipped: parameters.skipsMetadata, isChanged: hasOwnMetadata)
+            statement.result, version: response.version, isSkipped: parameters.skipsMetadata,
+            isChanged: response.hasOwnMetadata)
         if isLive { writeRow(read, place.slots, body, &output) }
         output.endRows(count, rowCount: isLive ? 1 : 0)
-        return .replied
     }
 
     private func writeRow(_ read: FastRead, _ slots: RowSlots, _ body: RawSpan, _ output: inout ByteWriter) {

@@ -27,6 +27,8 @@ public final class ShardExecutor: @unchecked Sendable {
     package var statements: StatementCache
     let placements = PlacementCache()
     package let timeouts: RequestTimeouts
+    let readTimeoutMilliseconds: UInt32
+    let writeTimeoutMilliseconds: UInt32
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
 
@@ -46,6 +48,8 @@ public final class ShardExecutor: @unchecked Sendable {
         self.identifiers = TimeUUIDSource(time: host.time, entropy: host.entropy)
         self.statements = StatementCache(byteLimit: limits.statementCacheByteCount)
         self.timeouts = limits.timeouts
+        self.readTimeoutMilliseconds = UInt32(clamping: limits.timeouts.read.clampedNanoseconds / 1_000_000)
+        self.writeTimeoutMilliseconds = UInt32(clamping: limits.timeouts.write.clampedNanoseconds / 1_000_000)
     }
 
     /// A timestamp for a write that brings none: after all that this node has given or seen.

@@ -9,7 +9,7 @@ import Storage
 /// A simple prepared statement whose partition another shard has: it goes there and back once.
 ///
 /// `Sendable` is unchecked because it is on one loop at a time: the hops between the loops hand it over.
-final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
+final class ForwardedRequest: DurabilityWaiter, FastObserver, @unchecked Sendable {
     let session: Session
     let header: FrameHeader
     let version: ProtocolVersion
@@ -19,6 +19,8 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
     private var failure: CQLError?
     private var isUnfit = false
     private var consistency: Consistency = .one
+    /// Of the shard that has the partition.
+    private var executor: ShardExecutor?
 
     init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement) {
         self.session = session
@@ -30,6 +32,7 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
 
     /// Runs on the shard that has the partition.
     func run(on executor: ShardExecutor) {
+        self.executor = executor
         do {
             let bytes: [UInt8] = body
             let span = bytes.span.bytes
@@ -37,10 +40,16 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
             consistency = request.parameters.consistency
             let isChanged: Bool =
                 version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
-            let outcome = try executor.executeFast(
-                statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, into: &reply)
+            let outcome: FastOutcome =
+                statement.fastRead != nil
+                ? try executor.readFast(
+                    statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, observer: self,
+                    tag: 0, into: &reply)
+                : try executor.writeFast(
+                    statement, request.parameters, span, version: version, observer: self, tag: 0)
             switch outcome {
             case .replied: goBack()
+            case .pending: break
             case .written(let position):
                 reply.writeVoidResult()
                 if !executor.replica.wait(for: position, self, tag: 0) { goBack() }
@@ -59,6 +68,25 @@ final class ForwardedRequest: DurabilityWaiter, @unchecked Sendable {
         case .durable: break
         case .failed(let failure): self.failure = StorageFailure.cqlError(failure)
         case .timedOut: failure = .writeTimeout(.simple, consistency, received: 0, required: 1)
+        }
+        goBack()
+    }
+
+    func coordinatedWriteEnded(_ tag: UInt64, _ failure: (any Error)?) {
+        if let failure {
+            self.failure = executor?.clientError(failure) ?? StorageFailure.cqlError(failure)
+        } else {
+            reply.writeVoidResult()
+        }
+        goBack()
+    }
+
+    func rowReadEnded(_ read: RowRead, _ end: RowReadEnd) {
+        switch end {
+        case .agreed: read.reply.withUnsafeBytes { reply.write($0) }
+        case .unsettled: isUnfit = true
+        case .timedOut(let received, let required):
+            failure = .readTimeout(consistency, received: received, required: required, isDataPresent: true)
         }
         goBack()
     }

@@ -126,8 +126,9 @@ struct WriteTag {
 
     var stream: Int16 { Int16(bitPattern: UInt16(truncatingIfNeeded: bits)) }
 
+    var consistency: Consistency { Consistency(rawValue: UInt16(truncatingIfNeeded: bits >> 16)) ?? .one }
+
     var timeout: CQLError {
-        let consistency = Consistency(rawValue: UInt16(truncatingIfNeeded: bits >> 16)) ?? .one
-        return .writeTimeout(.simple, consistency, received: 0, required: 1)
+        .writeTimeout(.simple, consistency, received: 0, required: 1)
     }
 }

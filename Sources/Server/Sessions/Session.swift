@@ -15,7 +15,7 @@ import Storage
 /// It lives on one loop, with the shard of that loop. A prepared single-row statement of that shard runs at once, between
 /// the read buffer and the output; whatever waits or is rare runs as a task. `Sendable` is unchecked because everything
 /// is touched on the loop only, and tasks of the session run there.
-package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sendable {
+package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, @unchecked Sendable {
     let executor: ShardExecutor
     let sessions: ShardSessions
     let limits: SessionLimits
@@ -241,37 +241,63 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         if startup.throwsOnOverload, isFull { throw Session.overloaded }
         let isChanged: Bool =
             version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
-        frames.begin(.result, stream: header.stream, into: &output)
+        let tag = WriteTag(stream: header.stream, consistency: request.parameters.consistency)
+        // Until it is known to have been answered; a write that others take part in may end within the call.
+        inFlightCount &+= 1
         let outcome: FastOutcome
+        let isRead: Bool = statement.fastRead != nil
+        if isRead { frames.begin(.result, stream: header.stream, into: &output) }
         do {
-            outcome = try executor.executeFast(
-                statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, into: &output)
-        } catch StorageError.overloaded where !startup.throwsOnOverload {
-            // The general way waits for room.
-            frames.abandon(in: &output)
-            return runCold(header, [UInt8](body))
+            outcome =
+                isRead
+                ? try executor.readFast(
+                    statement, request.parameters, span, version: version, hasOwnMetadata: isChanged, observer: self,
+                    tag: tag.bits, into: &output)
+                : try executor.writeFast(
+                    statement, request.parameters, span, version: version, observer: self, tag: tag.bits)
         } catch {
-            frames.abandon(in: &output)
+            inFlightCount &-= 1
+            if isRead { frames.abandon(in: &output) }
+            // The general way waits for room.
+            if case StorageError.overloaded = error, !startup.throwsOnOverload {
+                return runCold(header, [UInt8](body))
+            }
             throw error
         }
+        if case .pending = outcome {
+            if isRead { frames.abandon(in: &output) }
+            return
+        }
+        inFlightCount &-= 1
+        finish(outcome, header, body, statement, tag)
+    }
+
+    private func finish(
+        _ outcome: FastOutcome, _ header: FrameHeader, _ body: UnsafeRawBufferPointer, _ statement: PreparedStatement,
+        _ tag: WriteTag
+    ) {
         switch outcome {
         case .replied: frames.end(in: &output)
+        case .pending: break
         case .written(let position):
-            let tag = WriteTag(stream: header.stream, consistency: request.parameters.consistency)
             if executor.replica.wait(for: position, self, tag: tag.bits) {
-                frames.abandon(in: &output)
                 inFlightCount &+= 1
             } else {
-                output.writeVoidResult()
-                frames.end(in: &output)
+                replyVoid(header.stream)
             }
         case .elsewhere(let shard):
-            frames.abandon(in: &output)
+            if statement.fastRead != nil { frames.abandon(in: &output) }
             forward(header, [UInt8](body), statement, to: shard)
         case .notFast:
-            frames.abandon(in: &output)
+            if statement.fastRead != nil { frames.abandon(in: &output) }
             runCold(header, [UInt8](body))
         }
+    }
+
+    private func replyVoid(_ stream: Int16) {
+        frames.begin(.result, stream: stream, into: &output)
+        output.writeVoidResult()
+        frames.end(in: &output)
     }
 
     /// A write of the hot path has become durable, or never will.
@@ -280,12 +306,40 @@ package final class Session: ConnectionHandler, DurabilityWaiter, @unchecked Sen
         guard !isClosed else { return }
         let tag = WriteTag(bits: tag)
         switch end {
-        case .durable:
-            frames.begin(.result, stream: tag.stream, into: &output)
-            output.writeVoidResult()
-            frames.end(in: &output)
+        case .durable: replyVoid(tag.stream)
         case .failed(let failure): answer(StorageFailure.cqlError(failure), tag.stream)
         case .timedOut: answer(tag.timeout, tag.stream)
+        }
+        scheduleFlush()
+    }
+
+    /// A write of the hot path that other nodes take part in has been acknowledged at its level, or can not be.
+    package func coordinatedWriteEnded(_ tag: UInt64, _ failure: (any Error)?) {
+        inFlightCount &-= 1
+        guard !isClosed else { return }
+        let tag = WriteTag(bits: tag)
+        if let failure { answer(executor.clientError(failure), tag.stream) } else { replyVoid(tag.stream) }
+        scheduleFlush()
+    }
+
+    /// The other replicas of a row of the hot path have said whether they have the same.
+    package func rowReadEnded(_ read: RowRead, _ end: RowReadEnd) {
+        inFlightCount &-= 1
+        guard !isClosed else { return }
+        let tag = WriteTag(bits: read.tag)
+        switch end {
+        case .agreed:
+            frames.begin(.result, stream: tag.stream, into: &output)
+            read.reply.withUnsafeBytes { output.write($0) }
+            frames.end(in: &output)
+        case .unsettled:
+            let body: [UInt8] = read.request.withUnsafeBytes { [UInt8]($0) }
+            return runCold(
+                FrameHeader(
+                    version: version, flags: [], stream: tag.stream, opcode: .execute, bodyByteCount: body.count), body)
+        case .timedOut(let received, let required):
+            answer(
+                .readTimeout(tag.consistency, received: received, required: required, isDataPresent: true), tag.stream)
         }
         scheduleFlush()
     }
