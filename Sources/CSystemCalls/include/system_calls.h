@@ -27,3 +27,8 @@ int64_t martlet_raise_file_limit(void);
 
 // Columns in the high, rows in the low 16 bits; 0 when the descriptor is not a terminal.
 uint32_t martlet_window_size(int descriptor);
+
+// Starts a program in a session of its own, so that no terminal's signals reach it: without input, its output and its
+// errors behind what the file `log` has, no other descriptor, and signals as they are at the start of a login. Returns
+// the process.
+pid_t martlet_start_detached(const char *path, char *const arguments[], const char *log);
