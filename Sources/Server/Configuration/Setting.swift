@@ -62,21 +62,4 @@ package enum SettingText {
         let (product, overflows) = number.multipliedReportingOverflow(by: factor)
         return overflows ? nil : product
     }
-
-    /// How many insertions, deletions and replacements turn one name into the other: for suggestions.
-    package static func distance(_ left: String, _ right: String) -> Int {
-        let a = Array(left.utf8)
-        let b = Array(right.utf8)
-        var row = Array(0...b.count)
-        for i in 1...max(1, a.count) where !a.isEmpty {
-            var diagonal: Int = row[0]
-            row[0] = i
-            for j in 1...max(1, b.count) where !b.isEmpty {
-                let replaced: Int = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)
-                diagonal = row[j]
-                row[j] = min(replaced, row[j] + 1, row[j - 1] + 1)
-            }
-        }
-        return row[b.count]
-    }
 }

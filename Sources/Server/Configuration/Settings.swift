@@ -1,3 +1,5 @@
+import Primitives
+
 /// All keys that the configuration has. `conf/martlet.yaml` documents each; a test holds the two together.
 package enum Settings {
     package static let all: [Setting] = [
@@ -173,7 +175,6 @@ package enum Settings {
 
     /// The known name that is nearest to an unknown one.
     package static func nearest(to name: String) -> String {
-        let ranked = all.map { (distance: SettingText.distance(name, $0.name), name: $0.name) }
-        return ranked.min { ($0.distance, $0.name) < ($1.distance, $1.name) }?.name ?? ""
+        EditDistance.nearest(to: name, among: all.map(\.name)) ?? ""
     }
 }
