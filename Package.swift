@@ -61,13 +61,16 @@ let layers: [Target] = [
     layer("Cluster", imports: ["Environment", "DataModel", "Primitives", "CLZ4"]),
     // Distributed.
     layer("Coordination", imports: ["Cluster", "Storage", "Environment", "DataModel", "Primitives"]),
+    // What operators ask of a node, and how it travels.
+    layer("Administration", imports: ["Environment", "DataModel", "Primitives"]),
     // Meaning.
     layer("Query", imports: ["CQL", "Coordination", "Storage", "Cluster", "Environment", "DataModel", "Primitives"]),
     // One node, and its client.
     layer(
         "Server",
         imports: [
-            "Query", "CQL", "Coordination", "Storage", "Cluster", "Environment", "DataModel", "Primitives", logging,
+            "Query", "Administration", "CQL", "Coordination", "Storage", "Cluster", "Environment", "DataModel",
+            "Primitives", logging,
         ]
     ),
     layer("MartletClient", imports: ["CQL", "Environment", "DataModel", "Primitives"]),
@@ -86,8 +89,7 @@ let layers: [Target] = [
     program(
         "martlet",
         imports: [
-            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Environment", "Primitives", arguments, yaml,
-            logging,
+            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Environment", "Primitives", arguments, yaml, logging,
         ]
     ),
     // Whole clusters in a seeded world. Nothing that is shipped contains it.
@@ -115,10 +117,13 @@ let testTargets: [Target] = [
         imports: ["Shell", "MartletClient", "CQL", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
     tests("BenchTests", imports: ["Bench"]),
     tests(
+        "AdministrationTests",
+        imports: ["Administration", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+    tests(
         "ServerTests",
         imports: [
-            "Server", "Simulation", "SimulatedHost", "MartletClient", "Query", "CQL", "Storage", "Environment",
-            "DataModel", "Primitives", logging,
+            "Server", "Administration", "Simulation", "SimulatedHost", "MartletClient", "Query", "CQL", "Storage",
+            "Environment", "DataModel", "Primitives", logging,
         ]),
     tests(
         "EndToEndTests",

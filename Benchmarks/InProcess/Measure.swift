@@ -44,6 +44,7 @@ enum Measure {
         var configuration = NodeConfiguration()
         try configuration.set("data_file_directories", order.folder)
         try configuration.set("storage_port", "0")
+        try configuration.set("admin_port", "-1")
         try configuration.set("commitlog_sync", order.sync)
         let node = try await Node.start(configuration, on: world)
         let client = try MeasureClient(loop: host.loops[0], handler: network.handler(host.loops[0]))

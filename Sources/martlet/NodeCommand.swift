@@ -18,6 +18,8 @@ struct NodeCommand: AsyncParsableCommand {
     var nativePort: Int?
     @Option(help: "The port for other nodes; 0 chooses a free one.")
     var internodePort: Int?
+    @Option(help: "The port for nodetool; 0 chooses a free one, -1 opens none.")
+    var adminPort: Int?
     @Option(help: "Where a new node looks for its cluster: host or host:port, with commas between.")
     var seeds: String?
     @Option(help: "The name of the cluster.")
@@ -52,7 +54,9 @@ struct NodeCommand: AsyncParsableCommand {
         let logs = NodeLog(levels: levels, time: system.host.time, write: write)
         let node: Node
         do {
-            node = try await Node.start(configuration, on: system.host, logs: logs)
+            node = try await Node.start(configuration, on: system.host, logs: logs) {
+                (ProcessResources.residentByteCount, ProcessResources.memoryByteCount)
+            }
         } catch {
             logs.logger("node").critical("The node could not start", metadata: ["reason": "\(error)"])
             throw ExitCode(1)
@@ -69,7 +73,8 @@ struct NodeCommand: AsyncParsableCommand {
         let flags: [(String, String?)] = [
             ("data_file_directories", dataDir), ("listen_address", listen), ("rpc_address", listen),
             ("native_transport_port", nativePort.map { String($0) }), ("cluster_name", clusterName),
-            ("storage_port", internodePort.map { String($0) }), ("seeds", seeds), ("data_center", dc), ("rack", rack),
+            ("storage_port", internodePort.map { String($0) }), ("admin_port", adminPort.map { String($0) }),
+            ("seeds", seeds), ("data_center", dc), ("rack", rack),
             ("num_tokens", numTokens.map { String($0) }), ("shards", shards.map { String($0) }),
         ]
         for (name, value) in flags {

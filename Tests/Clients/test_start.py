@@ -57,7 +57,8 @@ def test_the_documented_configuration_is_accepted(make_node):
     node = make_node()
     node.process = subprocess.Popen(
         [binary(), "node", "--config", str(ROOT / "conf/martlet.yaml"), "--data-dir",
-         str(node.folder / "data"), "--native-port", str(node.port), "--internode-port", "0"],
+         str(node.folder / "data"), "--native-port", str(node.port), "--internode-port", "0",
+         "--admin-port", "0"],
         stdin=subprocess.DEVNULL, stdout=open(node.log, "ab"), stderr=subprocess.STDOUT,
     )
     node.wait_until_open()

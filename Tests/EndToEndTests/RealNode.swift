@@ -29,6 +29,7 @@ struct RealNode {
             }
             try configuration.set("data_file_directories", folder + "/data")
             try configuration.set("storage_port", "0")
+            try configuration.set("admin_port", "0")
             let node = try await Node.start(configuration, on: system.host)
             do {
                 try await body(RealNode(node: node, host: system.host))

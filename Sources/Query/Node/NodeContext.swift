@@ -69,7 +69,7 @@ public final class NodeContext: @unchecked Sendable {
             }
         }
         return ClusterDescription(
-            clusterName: local.clusterName, partitioner: ServerVersions.partitioner, snitch: "SimpleSnitch",
+            clusterName: local.clusterName, partitioner: ServerVersions.partitioner, snitch: ServerVersions.snitch,
             rangeOwnership: ownership)
     }
 

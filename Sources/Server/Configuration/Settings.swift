@@ -71,6 +71,12 @@ package enum Settings {
             name: "native_transport_port", kind: .integer(0...65535), standard: "9042",
             meaning: "The port that clients connect to; 0 chooses a free one."),
         Setting(
+            name: "admin_address", kind: .text, standard: "",
+            meaning: "The address of the admin port; empty for listen_address if it is loopback, else 127.0.0.1."),
+        Setting(
+            name: "admin_port", kind: .integer(-1...65535), standard: "7199",
+            meaning: "The port for nodetool and monitoring; 0 chooses a free one, -1 opens none."),
+        Setting(
             name: "native_transport_max_frame_size", kind: .size, standard: "16MiB", meaning: "The largest request."),
         Setting(
             name: "native_transport_max_concurrent_connections", kind: .integer(-1...1_000_000), standard: "-1",

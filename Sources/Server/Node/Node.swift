@@ -30,9 +30,13 @@ package final class Node: Sendable {
     }
 
     let parts: Parts
+    private let admin: AdminPort
+    private let load: NodeLoad
 
-    init(_ parts: Parts) {
+    init(_ parts: Parts, _ admin: AdminPort, _ load: NodeLoad) {
         self.parts = parts
+        self.admin = admin
+        self.load = load
     }
 
     /// What this node stores.
@@ -44,13 +48,26 @@ package final class Node: Sendable {
     /// Where other nodes connect.
     package var internodeAddress: SocketAddress? { parts.messages.service.address }
 
+    /// Where operators connect; nil when the configuration wants no admin port.
+    package var adminAddress: SocketAddress? { admin.address }
+
     /// Starts a node; returns when clients can connect.
     ///
-    /// - Parameter logs: where it writes what happens to it; nowhere when nil.
+    /// - Parameters:
+    ///   - logs: where it writes what happens to it; nowhere when nil.
+    ///   - memory: what the process has in use and what the machine has, in bytes, for operators.
     package static func start(
-        _ configuration: NodeConfiguration, on host: Host, logs: NodeLog? = nil
+        _ configuration: NodeConfiguration, on host: Host, logs: NodeLog? = nil,
+        memory: (@Sendable () -> (resident: Int, machine: Int))? = nil
     ) async throws -> Node {
-        try await NodeStart(configuration, host, logs ?? .silent(host.time)).run()
+        let logs: NodeLog = logs ?? .silent(host.time)
+        let admin = try await AdminPort.open(configuration, memory, on: host, logs.logger("admin"))
+        do {
+            return try await NodeStart(configuration, host, logs).run(admin)
+        } catch {
+            await admin.close()
+            throw error
+        }
     }
 
     /// How long clients' requests that are under way are waited for.
@@ -59,6 +76,8 @@ package final class Node: Sendable {
     /// Takes leave of the other nodes and of clients, lets what is under way end, and writes what is in memory.
     package func stop() async {
         parts.log.info("Stopping")
+        admin.administration.stops()
+        await load.stop()
         // The others stop counting on this node, and tell their clients, before anything here goes away.
         parts.gossip.publish(.nativeReady, "false")
         await parts.gossip.stop()
@@ -72,6 +91,7 @@ package final class Node: Sendable {
         await parts.messages.service.stop()
         await parts.hints.close()
         await parts.engine.close()
+        await admin.close()
         parts.log.info("Stopped")
     }
 

@@ -25,7 +25,8 @@ struct NodeStart {
         self.log = logs.logger("node")
     }
 
-    func run() async throws -> Node {
+    /// - Parameter admin: is told when the node has started.
+    func run(_ admin: AdminPort) async throws -> Node {
         let folder: String = configuration.dataDirectory
         log.info(
             "Starting",
@@ -59,14 +60,16 @@ struct NodeStart {
         let listener = try await listen(group, sessions, at: place.wantedNative)
         try await place.metadata.clientsConnect(at: try await native(listener.address))
         await beginGossip(data, place, watch)
+        let load = NodeLoad(of: engine, place.metadata, through: data.gossip, on: host)
+        let parts = Node.Parts(
+            host: host, configuration: configuration, local: local, messages: place.messages,
+            metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
+            hints: data.hints, delivery: data.delivery, watch: watch, group: group, sessions: sessions,
+            listener: listener, log: log)
+        admin.administration.started(parts)
         log.info(
             "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
-        return Node(
-            Node.Parts(
-                host: host, configuration: configuration, local: local, messages: place.messages,
-                metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
-                hints: data.hints, delivery: data.delivery, watch: watch, group: group, sessions: sessions,
-                listener: listener, log: log))
+        return Node(parts, admin, load)
     }
 
     private func identity(_ folder: String) async throws -> LocalNode {

@@ -44,7 +44,7 @@ class MartletNode:
         self.settings.update(settings)
         command = [
             binary(), "node", "--data-dir", str(self.folder / "data"), "--listen", "127.0.0.1",
-            "--native-port", str(self.port), "--internode-port", "0",
+            "--native-port", str(self.port), "--internode-port", "0", "--admin-port", "0",
         ]
         for key, value in self.settings.items():
             command += ["--set", f"{key}={value}"]

@@ -1,0 +1,181 @@
+import Administration
+import Cluster
+import Coordination
+import DataModel
+import Environment
+import Primitives
+import Query
+import Storage
+import Synchronization
+
+/// What operators may ask of this node, answered from its parts.
+///
+/// It is there before the parts are, so that the admin port can say that the node starts.
+final class LiveAdministration: NodeAdministration {
+    private enum Life {
+        case starting
+        case running(Node.Parts)
+        case stopping
+    }
+
+    private let life = Mutex(Life.starting)
+    private let time: any TimeSource
+    private let startedAt: UInt64
+    /// Bytes that the process has in use, and bytes of the machine.
+    private let memory: (@Sendable () -> (resident: Int, machine: Int))?
+
+    init(time: any TimeSource, memory: (@Sendable () -> (resident: Int, machine: Int))?) {
+        self.time = time
+        self.startedAt = time.monotonicNanoseconds
+        self.memory = memory
+    }
+
+    func started(_ parts: Node.Parts) {
+        life.withLock { $0 = .running(parts) }
+    }
+
+    func stops() {
+        life.withLock { $0 = .stopping }
+    }
+
+    /// What the node consists of, and the newest of the cluster's metadata that it has.
+    func current() throws(AdminFailure) -> (parts: Node.Parts, metadata: ClusterMetadata) {
+        let life: Life = life.withLock { $0 }
+        switch life {
+        case .starting: throw .unavailable("The node is starting.")
+        case .stopping: throw .unavailable("The node is stopping.")
+        case .running(let parts):
+            guard let metadata = parts.metadata.current else { throw .unavailable("The node has no cluster yet.") }
+            return (parts, metadata)
+        }
+    }
+
+    // MARK: This node
+
+    func readiness() async -> Readiness {
+        do throws(AdminFailure) {
+            _ = try current()
+            return Readiness(isReady: true)
+        } catch {
+            return Readiness(isReady: false, reason: error.reason)
+        }
+    }
+
+    func version() async -> VersionReport {
+        VersionReport(release: ServerVersions.release, cql: ServerVersions.cql, protocols: [3, 4, 5])
+    }
+
+    func node() async throws(AdminFailure) -> NodeReport {
+        let (parts, metadata) = try current()
+        let own: Member? = metadata.member(NodeID(parts.local.hostID))
+        let used: (resident: Int, machine: Int)? = memory?()
+        let internode: SocketAddress = own?.internode ?? parts.messages.service.address ?? .loopback(port: 0)
+        return NodeReport(
+            id: parts.local.hostID.description, clusterName: metadata.clusterName,
+            endpoint: Endpoint(internode), native: Endpoint(own?.native ?? parts.listener.address),
+            datacenter: parts.local.dataCenter, rack: parts.local.rack, state: RingState(own?.state ?? .joining),
+            isGossiping: await parts.gossip.gossips(), isServingClients: true,
+            loadByteCount: await NodeLoad.byteCount(of: parts.engine, metadata.schema),
+            generation: Int(parts.local.generation),
+            uptimeSeconds: Int((time.monotonicNanoseconds &- startedAt) / 1_000_000_000),
+            residentByteCount: used?.resident, memoryByteCount: used?.machine,
+            shardCount: parts.host.loops.count, epoch: Int(clamping: metadata.epoch),
+            releaseVersion: ServerVersions.release, tokens: (own?.tokens ?? []).map(\.value))
+    }
+
+    func network() async throws(AdminFailure) -> NetworkReport {
+        let (parts, metadata) = try current()
+        let traffic: [PeerTraffic] = await parts.messages.service.traffic()
+        let lanes: [(Lane, String)] = [
+            (.bulk, "Large messages"), (.data, "Small messages"), (.control, "Gossip messages"),
+        ]
+        let pools: [NetworkReport.Pool] = lanes.map { lane, name in
+            var sum = PeerTraffic(node: .none, lane: lane)
+            for peer in traffic where peer.lane == lane { sum.add(peer) }
+            return NetworkReport.Pool(
+                name: name, pending: sum.outstandingRequests, completed: Int(clamping: sum.counts.sentMessages),
+                dropped: Int(clamping: sum.counts.droppedMessages))
+        }
+        let own: Member? = metadata.member(NodeID(parts.local.hostID))
+        return NetworkReport(
+            mode: RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: nil,
+            readRepairsBlocking: nil, readRepairsBackground: nil, pools: pools,
+            peers: traffic.compactMap { peer in
+                metadata.member(peer.node).map { NetworkReport.Peer(peer, at: Endpoint($0.internode)) }
+            })
+    }
+
+    // MARK: Hints
+
+    func handoff() async throws(AdminFailure) -> HandoffReport {
+        let switches = try await current().parts.hints.switches()
+        return HandoffReport(isEnabled: switches.isEnabled, disabledDatacenters: switches.disabledDatacenters)
+    }
+
+    func setHandoff(enabled: Bool) async throws(AdminFailure) {
+        try await current().parts.hints.setEnabled(enabled)
+    }
+
+    func pendingHints() async throws(AdminFailure) -> PendingHintsReport {
+        let (parts, metadata) = try current()
+        let backlog: [HintStore.Backlog] = await parts.hints.backlog()
+        return PendingHintsReport(
+            targets: backlog.map { waiting in
+                let member: Member? = metadata.member(waiting.target)
+                return PendingHintsReport.Target(
+                    id: waiting.target.description, endpoint: member.map { Endpoint($0.internode) },
+                    datacenter: member?.datacenter, rack: member?.rack,
+                    isUp: parts.gossip.liveness.isAlive(waiting.target), fileCount: waiting.fileCount,
+                    byteCount: waiting.byteCount, oldestMicroseconds: waiting.oldestMicroseconds.map { Int($0) },
+                    newestMicroseconds: waiting.newestMicroseconds.map { Int($0) })
+            })
+    }
+
+    func truncateHints(of node: String?) async throws(AdminFailure) {
+        let (parts, metadata) = try current()
+        guard let node else { return await parts.hints.truncate() }
+        // A node that has left may still have hints here, and is known by its id alone.
+        let member: Member? = metadata.members.first { member in
+            member.id.description == node || member.internode.hostText == node || member.internode.description == node
+        }
+        guard let target = member?.id ?? UUID(text: node).map({ NodeID($0) }) else {
+            throw .invalid("There is no node \(node).")
+        }
+        await parts.hints.truncate(target)
+    }
+}
+
+extension TrafficCounts {
+    /// Messages that never reached the other node's code.
+    fileprivate var droppedMessages: UInt64 { expiredOutgoing &+ overloadedOutgoing &+ undelivered }
+}
+
+extension NetworkReport.Peer {
+    fileprivate init(_ traffic: PeerTraffic, at endpoint: Endpoint) {
+        let counts: TrafficCounts = traffic.counts
+        self.init(
+            endpoint: endpoint, lane: "\(traffic.lane)", connections: traffic.openConnections,
+            sentMessages: Int(clamping: counts.sentMessages), sentBytes: Int(clamping: counts.sentBytes),
+            receivedMessages: Int(clamping: counts.receivedMessages),
+            receivedBytes: Int(clamping: counts.receivedBytes), timedOut: Int(clamping: counts.timedOutRequests),
+            failed: Int(clamping: counts.failedRequests), dropped: Int(clamping: counts.droppedMessages),
+            pendingRequests: traffic.outstandingRequests, pendingBytes: traffic.pendingBytes)
+    }
+}
+
+extension Endpoint {
+    init(_ address: SocketAddress) {
+        self.init(address.hostText, Int(address.port))
+    }
+}
+
+extension RingState {
+    init(_ state: MemberState) {
+        switch state {
+        case .joining: self = .joining
+        case .leaving: self = .leaving
+        case .moving: self = .moving
+        case .normal, .left: self = .normal
+        }
+    }
+}
