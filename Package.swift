@@ -86,10 +86,11 @@ let layers: [Target] = [
     // Programs: what a person types, and the load they put on a node.
     layer("Shell", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives"]),
     layer("Bench", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives", histogram]),
+    layer("Nodetool", imports: ["Administration", "Environment", "DataModel", "Primitives"]),
     program(
         "martlet",
         imports: [
-            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Environment", "Primitives", arguments, yaml, logging,
+            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Nodetool", "Environment", "Primitives", arguments, yaml, logging,
         ]
     ),
     // Whole clusters in a seeded world. Nothing that is shipped contains it.
@@ -119,6 +120,9 @@ let testTargets: [Target] = [
     tests(
         "AdministrationTests",
         imports: ["Administration", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+    tests(
+        "NodetoolTests",
+        imports: ["Nodetool", "Administration", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
     tests(
         "ServerTests",
         imports: [

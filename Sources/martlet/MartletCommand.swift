@@ -6,5 +6,7 @@ struct MartletCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",
         abstract: "A leaderless wide-column store that speaks the CQL native protocol.",
-        subcommands: [NodeCommand.self, ShellCommand.self, BenchCommand.self])
+        subcommands: [
+            NodeCommand.self, ShellCommand.self, NodetoolCommand.self, BenchCommand.self,
+        ])
 }

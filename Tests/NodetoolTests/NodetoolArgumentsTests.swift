@@ -1,0 +1,76 @@
+import Nodetool
+import Testing
+
+@Suite struct NodetoolArgumentsTests {
+    private func fault(_ arguments: String...) -> String? {
+        do throws(NodetoolArguments.Fault) {
+            _ = try NodetoolArguments(arguments)
+            return nil
+        } catch { return error.words }
+    }
+
+    @Test func takesOptionsInFrontOfTheCommandAndBehindIt() throws {
+        let front = try NodetoolArguments(["-h", "127.0.0.2", "-p", "7200", "-F", "json", "-pp", "status", "k"])
+        let behind = try NodetoolArguments([
+            "status", "--host=127.0.0.2", "k", "--port", "7200", "--format=json", "-pp",
+        ])
+        #expect(front == behind)
+        #expect(front.host == "127.0.0.2")
+        #expect(front.port == 7_200)
+        #expect(front.format == .json)
+        #expect(front.printsPorts)
+        #expect(front.request == .run(.status))
+        #expect(front.operands == ["k"])
+    }
+
+    @Test func asksTheLocalNodeForATableUnlessTold() throws {
+        let arguments = try NodetoolArguments(["info"])
+        #expect(arguments.host == "127.0.0.1")
+        #expect(arguments.port == 7_199)
+        #expect(arguments.format == .table)
+        #expect(!arguments.printsPorts)
+    }
+
+    @Test func takesTheFlagsOfTheCommand() throws {
+        #expect(try NodetoolArguments(["info", "--tokens"]).flags == ["-T"])
+        #expect(try NodetoolArguments(["netstats", "-H", "--peers"]).flags == ["-H", "-P"])
+        #expect(fault("status", "-T") == "There is no option -T of status.")
+        #expect(fault("-T", "info") == "There is no option -T.")
+    }
+
+    @Test func takesKeysThatLookLikeOptionsBehindTwoDashes() throws {
+        #expect(try NodetoolArguments(["getendpoints", "--", "k", "t", "-1"]).operands == ["k", "t", "-1"])
+        #expect(try NodetoolArguments(["getendpoints", "k", "t", "-"]).operands == ["k", "t", "-"])
+    }
+
+    @Test func takesUsersAndPasswordsOfCassandrasTool() throws {
+        let arguments = try NodetoolArguments(["-u", "anna", "-pw", "secret", "-pwf", "file", "version"])
+        #expect(arguments.request == .run(.version))
+    }
+
+    @Test func namesTheNearestCommand() {
+        #expect(fault("stauts") == "There is no command stauts. Did you mean status?")
+        #expect(fault("describeclutser") == "There is no command describeclutser. Did you mean describecluster?")
+        #expect(fault("xyzzyxyzzy") == "There is no command xyzzyxyzzy.")
+    }
+
+    @Test func tellsWhatIsWrong() {
+        #expect(fault("-p", "0", "status") == "0 is not a port.")
+        #expect(fault("-p", "65536", "status") == "65536 is not a port.")
+        #expect(fault("status", "-h") == "The option -h needs a value.")
+        #expect(fault("-F", "yaml", "status") == "The format is table or json, not yaml.")
+        #expect(fault("--colour", "status") == "There is no option --colour.")
+        #expect(fault("version", "k") == "version takes no arguments.")
+        #expect(fault("status", "a", "b") == "status takes the arguments [KEYSPACE].")
+        #expect(fault("getendpoints", "k", "t") == "getendpoints takes the arguments KEYSPACE TABLE KEY.")
+    }
+
+    @Test func helpsWithEverythingOrWithOneCommand() throws {
+        #expect(try NodetoolArguments([]).request == .help(nil))
+        #expect(try NodetoolArguments(["help"]).request == .help(nil))
+        #expect(try NodetoolArguments(["--help"]).request == .help(nil))
+        #expect(try NodetoolArguments(["help", "ring"]).request == .help(.ring))
+        #expect(try NodetoolArguments(["ring", "--help"]).request == .help(.ring))
+        #expect(fault("help", "rign") == "There is no command rign. Did you mean ring?")
+    }
+}
