@@ -87,10 +87,14 @@ let layers: [Target] = [
     layer("Shell", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives"]),
     layer("Bench", imports: ["MartletClient", "CQL", "Environment", "DataModel", "Primitives", histogram]),
     layer("Nodetool", imports: ["Administration", "Environment", "DataModel", "Primitives"]),
+    layer(
+        "DevelopmentCluster",
+        imports: ["MartletClient", "Administration", "Environment", "DataModel", "Primitives"]),
     program(
         "martlet",
         imports: [
-            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Nodetool", "Environment", "Primitives", arguments, yaml, logging,
+            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Nodetool", "DevelopmentCluster",
+            "Environment", "Primitives", arguments, yaml, logging,
         ]
     ),
     // Whole clusters in a seeded world. Nothing that is shipped contains it.
@@ -123,6 +127,12 @@ let testTargets: [Target] = [
     tests(
         "NodetoolTests",
         imports: ["Nodetool", "Administration", "SimulatedHost", "Environment", "DataModel", "Primitives"]),
+    tests(
+        "DevelopmentClusterTests",
+        imports: [
+            "DevelopmentCluster", "Administration", "SimulatedHost", "MartletClient", "Environment", "DataModel",
+            "Primitives",
+        ]),
     tests(
         "ServerTests",
         imports: [

@@ -7,6 +7,6 @@ struct MartletCommand: AsyncParsableCommand {
         commandName: "martlet",
         abstract: "A leaderless wide-column store that speaks the CQL native protocol.",
         subcommands: [
-            NodeCommand.self, ShellCommand.self, NodetoolCommand.self, BenchCommand.self,
+            NodeCommand.self, ClusterCommand.self, ShellCommand.self, NodetoolCommand.self, BenchCommand.self,
         ])
 }
