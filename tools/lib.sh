@@ -78,27 +78,7 @@ build_release() {
     mv "$stamp.new" "$stamp"
 }
 
-# is_open PORT: whether something accepts connections at 127.0.0.1:PORT.
+# is_open PORT [ADDRESS]: whether something accepts connections there, by default at 127.0.0.1.
 is_open() {
-    (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-
-# free_port FIRST: prints the first port from FIRST on that nobody listens at.
-free_port() {
-    local port=$1
-    while is_open "$port"; do
-        port=$((port + 1))
-        [ "$port" -le 65535 ] || die "There is no free port from $1 on."
-    done
-    echo "$port"
-}
-
-# wait_for_port PORT SECONDS PID: returns once the port is open; fails when time is up or the process has ended.
-wait_for_port() {
-    local port=$1 process=$3 deadline=$((SECONDS + $2))
-    until is_open "$port"; do
-        kill -0 "$process" 2>/dev/null || return 1
-        [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.05
-    done
+    (exec 3<>"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null
 }
