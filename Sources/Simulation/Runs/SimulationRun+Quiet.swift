@@ -56,15 +56,38 @@ extension SimulationRun {
         return false
     }
 
-    /// Asks each node for what it holds itself.
+    /// Asks each node for its tokens.
+    private func observeRing() async throws -> ObservedRing {
+        var tokens: [(token: Int64, node: Int)] = []
+        for (index, node) in cluster.nodes.enumerated() {
+            let connection = try await cluster.clients.connect(to: node)
+            let result = try await connection.query("SELECT tokens FROM system.local")
+            for row in result.rows {
+                for text in try row[0, as: Set<String>.self] ?? [] {
+                    if let token = Int64(text) { tokens.append((token, index + 1)) }
+                }
+            }
+            connection.close()
+        }
+        return ObservedRing(tokens, factor: replicationFactor)
+    }
+
+    /// Asks each replica for what it holds itself.
     private func readReplicas(of rows: RowWorkload) async -> Bool {
         rows.forgetReadings()
         var options = QueryOptions(consistency: .nodeLocal)
         options.pageSize = nil
+        let ring: ObservedRing
+        do {
+            ring = try await observeRing()
+        } catch {
+            clock.note("the ring can not be seen: \(error)")
+            return false
+        }
         for (index, node) in cluster.nodes.enumerated() {
             do {
                 let connection = try await cluster.clients.connect(to: node)
-                for partition in rows.partitions {
+                for partition in rows.partitions where ring.replicas(of: partition).contains(index + 1) {
                     let result = try await connection.query(
                         RowWorkload.selectPartition, values: [Int32(truncatingIfNeeded: partition)], options: options)
                     try rows.note(result, of: partition, heldBy: index + 1)

@@ -127,15 +127,17 @@ package final class SimulationRun: @unchecked Sendable {
         for client in clients { client.close() }
     }
 
+    var replicationFactor: Int { min(3, cluster.nodes.count) }
+
     func rest(milliseconds: Int) async {
         try? await cluster.clients.sleep(for: .milliseconds(milliseconds))
     }
 
     private func makeSchema() async throws {
         let connection = try await cluster.clients.connect(to: cluster.node)
-        let factor: Int = min(3, cluster.nodes.count)
         _ = try await connection.query(
-            "CREATE KEYSPACE sim WITH replication = {'class': 'SimpleStrategy', 'replication_factor': \(factor)}")
+            "CREATE KEYSPACE sim WITH replication = {'class': 'SimpleStrategy', 'replication_factor': \(replicationFactor)}"
+        )
         _ = try await connection.query("USE sim")
         for statement in workloads.flatMap(\.schema) { _ = try await connection.query(statement) }
         let found = try await connection.query("SELECT id FROM system_schema.tables WHERE keyspace_name = 'sim'")

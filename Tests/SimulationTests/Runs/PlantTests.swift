@@ -25,7 +25,7 @@ extension RunTests {
             rules: [.quorumWriteIsVisible, .quorumReadsAreMonotonic, .nothingDeletedReturns]),
         Planted(
             plant: .forgetHint, work: [.rows],
-            faults: [event(500, 3_000, .split(nodes: [0])), event(3_600, 1_500, .split(nodes: [1]))],
+            faults: [event(500, 2_000, .split(nodes: [1])), event(3_000, 3_000, .split(nodes: [0]))],
             rules: [.replicasAgree, .nothingDeletedReturns]),
         Planted(
             plant: .skipLogSync, work: [.rows],
