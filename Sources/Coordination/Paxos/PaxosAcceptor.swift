@@ -20,6 +20,16 @@ package struct PaxosState: Hashable, Sendable {
     package var floor: Ballot {
         max(promised, max(accepted?.ballot ?? .none, committed?.ballot ?? .none))
     }
+
+    /// The same for a table that has been truncated at a time: what was written or proposed before is gone, and nothing
+    /// from before is answered any more, so that it can not come back.
+    package func truncated(at microseconds: Int64) -> PaxosState {
+        var state: PaxosState = self
+        if let value = accepted, value.origin.microseconds <= microseconds { state.accepted = nil }
+        if let value = committed, value.origin.microseconds <= microseconds { state.committed = nil }
+        state.promised = max(promised, Ballot(microseconds: microseconds, tie: .max))
+        return state
+    }
 }
 
 /// What a replica answers to a ballot.

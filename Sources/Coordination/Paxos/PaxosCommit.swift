@@ -116,7 +116,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
     private func hint(_ node: NodeID) {
         guard node != local else { return }
         let bytes: [UInt8] = message.decision.mutation
-        let madeAt: Int64 = message.decision.ballot.microseconds
+        let madeAt: Int64 = message.decision.origin.microseconds
         guard level == .any else { return hints.keep(bytes.span.bytes, for: node, madeAt: madeAt) }
         hints.keepDurably(bytes.span.bytes, for: node, madeAt: madeAt) { [self] in settle(quorum.hintStored()) }
     }

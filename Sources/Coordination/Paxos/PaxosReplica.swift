@@ -1,6 +1,6 @@
 import DataModel
 import Environment
-import Primitives
+package import Primitives
 import Storage
 
 /// This node as a replica in the decisions of the partitions of one shard: promises, accepts, commits, and has it in the
@@ -16,6 +16,8 @@ package final class PaxosReplica: @unchecked Sendable {
     package let shard: ReplicaShard
     private let table: PaxosTable
     private let acceptor: PaxosAcceptor
+    /// When a table was last truncated on this node, in microseconds since 1970.
+    private let truncatedAt: @Sendable (UUID) -> Int64?
     private let locks = PartitionLocks()
     private var courtesy: PromiseCourtesy
     private var scratch = ByteWriter(capacity: 256)
@@ -26,8 +28,9 @@ package final class PaxosReplica: @unchecked Sendable {
     /// - Parameter courtesy: for how long those who began later let somebody finish to whom a promise was made.
     package init(
         shard: ReplicaShard, table: PaxosTable, acceptor: PaxosAcceptor = PaxosAcceptor(),
-        courtesy: Duration = .milliseconds(200)
+        courtesy: Duration = .milliseconds(200), truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }
     ) {
+        self.truncatedAt = truncatedAt
         self.shard = shard
         self.table = table
         self.acceptor = acceptor
@@ -111,7 +114,8 @@ package final class PaxosReplica: @unchecked Sendable {
         _ decision: PaxosProposal, _ stored: inout PaxosTable.Stored, _ table: UUID, _ key: [UInt8]
     ) async throws(ReplicaError) -> LogPosition {
         let (next, isToApply): (PaxosState, Bool) = acceptor.commit(decision, stored.state)
-        guard isToApply else { return shard.store.log.lastPosition }
+        let isGone: Bool = truncatedAt(table).map { decision.origin.microseconds <= $0 } ?? false
+        guard isToApply, !isGone else { return shard.store.log.lastPosition }
         guard let target = shard.store.table(table) else { throw .unknownTable(table) }
         if !decision.isEmpty {
             do throws(StorageError) {
@@ -137,7 +141,16 @@ package final class PaxosReplica: @unchecked Sendable {
     }
 
     /// The state of a partition, as this replica has it.
-    func read(_ table: UUID, _ key: [UInt8], _ token: Token) async throws(ReplicaError) -> PaxosTable.Stored {
+    private func read(
+        _ table: UUID, _ key: [UInt8], _ token: Token
+    ) async throws(ReplicaError) -> PaxosTable.Stored {
+        var stored: PaxosTable.Stored = try await readRow(table, key, token)
+        if let time = truncatedAt(table) { stored.state = stored.state.truncated(at: time) }
+        return stored
+    }
+
+    private func readRow(_ table: UUID, _ key: [UInt8], _ token: Token) async throws(ReplicaError) -> PaxosTable.Stored
+    {
         guard shard.store.table(table) != nil else { throw .unknownTable(table) }
         guard let store = shard.store.table(self.table.id) else { throw .unknownTable(self.table.id) }
         let now: Int64 = shard.host.time.wallSeconds

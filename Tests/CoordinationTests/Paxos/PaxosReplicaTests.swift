@@ -76,6 +76,35 @@ import Testing
         }
     }
 
+    @Test func whatIsFromBeforeATruncationDoesNotComeBack() throws {
+        let test = PaxosWorld(seed: 5, nodes: 1)
+        try test.run { test in
+            let node = try #require(test.node(0))
+            let shard: Int = node.shard("a")
+            let table = try #require(PaxosTable(PaxosWorld.definition))
+            let truncated: Int64 = PaxosReplicaTests.ballot(5).microseconds
+            try await node.replica.run(on: shard) { own in
+                let before = PaxosReplica(shard: own, table: table)
+                _ = try await before.propose(PaxosReplicaTests.propose(3, "y"))
+                let replica = PaxosReplica(shard: own, table: table, truncatedAt: { _ in truncated })
+                let late = PaxosCommitMessage(
+                    table: ReplicaWorld.table, key: PaxosReplicaTests.key, decision: PaxosReplicaTests.value(4, "x"))
+                try await replica.commit(late)
+                let refused = try await replica.prepare(PaxosReplicaTests.prepare(4))
+                let floor = Ballot(microseconds: truncated, tie: .max)
+                #expect(refused.promise == .refused(by: floor, isCourtesy: false))
+                let promised = try await replica.prepare(PaxosReplicaTests.prepare(6))
+                #expect(promised.promise == .promised(accepted: nil, committed: nil))
+                #expect(try await replica.propose(PaxosReplicaTests.propose(6, "z")) == nil)
+                let next = PaxosCommitMessage(
+                    table: ReplicaWorld.table, key: PaxosReplicaTests.key, decision: PaxosReplicaTests.value(6, "z"))
+                #expect(try await node.own("a") == nil)
+                try await replica.commit(next)
+            }
+            #expect(try await node.own("a") == "z")
+        }
+    }
+
     @Test func aRefusedProposalStillBringsItsDecision() throws {
         let test = PaxosWorld(seed: 3, nodes: 1)
         try test.run { test in
