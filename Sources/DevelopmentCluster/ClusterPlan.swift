@@ -77,10 +77,8 @@ package struct ClusterPlan: Report {
         for setting in settings where !setting.contains("=") {
             throw ClusterFailure("--set wants key=value, not \(setting).")
         }
-        // Nodes are dealt out in turn, so that the first ones, which are the seeds, are of all datacenters.
-        let most: Int = datacenters.map(\.count).max() ?? 0
-        for round in 0..<min(most, ClusterPlan.maximumNodeCount + 1) {
-            for size in datacenters where round < size.count { _ = try add(to: size.name) }
+        for size in datacenters {
+            for _ in 0..<min(size.count, ClusterPlan.maximumNodeCount + 1) { _ = try add(to: size.name) }
         }
     }
 
@@ -119,8 +117,12 @@ package struct ClusterPlan: Report {
         return sizes
     }
 
-    /// What each node asks for the cluster; a node that is not among them asks them.
-    package var seeds: [String] { nodes.prefix(ClusterPlan.seedCount).map(\.address) }
+    /// What each node asks for the cluster: the first node of each datacenter, then others, up to three.
+    package var seeds: [String] {
+        let firsts: [Node] = datacenters.compactMap { size in nodes.first { $0.datacenter == size.name } }
+        let others: [Node] = nodes.filter { node in !firsts.contains { $0.number == node.number } }
+        return (firsts + others).prefix(ClusterPlan.seedCount).sorted { $0.number < $1.number }.map(\.address)
+    }
 
     /// The command line of a node, without the program.
     package func arguments(of node: Node, dataDirectory: String) -> [String] {

@@ -17,6 +17,17 @@ struct ClusterCommand: AsyncParsableCommand {
         ])
 }
 
+extension ClusterCommand {
+    /// Lets the folder stand before the subcommand too: `martlet cluster --dir D up`.
+    static func withFolderLast(_ arguments: [String]) -> [String] {
+        guard arguments.first == configuration.commandName, arguments.count > 1 else { return arguments }
+        let isOneWord: Bool = arguments[1].hasPrefix("--dir=")
+        guard isOneWord || arguments[1] == "--dir" && arguments.count > 2 else { return arguments }
+        let count: Int = isOneWord ? 1 : 2
+        return [arguments[0]] + arguments.dropFirst(1 + count) + arguments[1...count]
+    }
+}
+
 /// What all commands of `martlet cluster` take.
 struct ClusterFolder: ParsableArguments {
     @Option(help: "The folder of the cluster.")

@@ -1,7 +1,14 @@
 import ArgumentParser
 
-/// The one executable: a node, and what people use with it.
+/// Where the program begins.
 @main
+enum Program {
+    static func main() async {
+        await MartletCommand.main(ClusterCommand.withFolderLast(Array(CommandLine.arguments.dropFirst())))
+    }
+}
+
+/// The one executable: a node, and what people use with it.
 struct MartletCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "martlet",

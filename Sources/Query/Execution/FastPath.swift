@@ -312,8 +312,9 @@ extension ShardExecutor {
         }
         let now: Int64 = host.time.wallMicroseconds
         let given: Int64? = parameters.timestamp == QueryParameters.noTimestamp ? nil : parameters.timestamp
-        return WriteTimes(
-            timestamp: timestamp ?? given ?? nextTimestamp(), timeToLive: timeToLive, nowSeconds: now / 1_000_000)
+        let chosen: Int64 = timestamp ?? given ?? nextTimestamp()
+        try timestampLimit.check(chosen, now: now, table)
+        return WriteTimes(timestamp: chosen, timeToLive: timeToLive, nowSeconds: now / 1_000_000)
     }
 
     /// The value of a time; nil when it is unset.

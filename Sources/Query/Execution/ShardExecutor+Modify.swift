@@ -74,6 +74,7 @@ extension ShardExecutor {
             try ConsistencyCheck.validateWrite(context.consistency, plan.table)
             let bindings = self.bindings(statement.values, context)
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
+            try timestampLimit.check(times.timestamp, now: host.time.wallMicroseconds, plan.table)
             let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
             let keys: [[UInt8]] = try plan.restrictions.partitionKeys(plan.table, bindings)
             if keys.count > 1 {

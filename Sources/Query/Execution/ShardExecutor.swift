@@ -29,6 +29,7 @@ public final class ShardExecutor: @unchecked Sendable {
     package let timeouts: RequestTimeouts
     let readTimeoutMilliseconds: UInt32
     let writeTimeoutMilliseconds: UInt32
+    let timestampLimit: TimestampLimit
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
 
@@ -49,6 +50,7 @@ public final class ShardExecutor: @unchecked Sendable {
         self.statements = StatementCache(byteLimit: limits.statementCacheByteCount)
         self.timeouts = limits.timeouts
         self.readTimeoutMilliseconds = UInt32(clamping: limits.timeouts.read.clampedNanoseconds / 1_000_000)
+        self.timestampLimit = TimestampLimit(node.limits)
         self.writeTimeoutMilliseconds = UInt32(clamping: limits.timeouts.write.clampedNanoseconds / 1_000_000)
     }
 

@@ -8,6 +8,9 @@ package struct QueryLimits: Sendable, Hashable {
     /// Tombstones that one page of a read passes (`tombstone_warn_threshold`, `tombstone_failure_threshold`).
     package var tombstoneWarnCount = 1_000
     package var tombstoneFailureCount = 100_000
+    /// How far ahead of the node's clock the timestamp of a write may be, in microseconds; `.max` for no limit
+    /// (`maximum_timestamp_fail_threshold`).
+    package var maximumTimestampAheadMicroseconds: Int64 = .max
 
     package init() {}
 }

@@ -81,6 +81,8 @@ package struct NodeConfiguration: Sendable {
         limits.unloggedBatchPartitionWarnCount = integer("unlogged_batch_across_partitions_warn_threshold")
         limits.tombstoneWarnCount = integer("tombstone_warn_threshold")
         limits.tombstoneFailureCount = integer("tombstone_failure_threshold")
+        let ahead: Int64 = (SettingText.duration(text("maximum_timestamp_fail_threshold")) ?? 0) / 1_000
+        limits.maximumTimestampAheadMicroseconds = ahead == 0 ? .max : ahead
         return limits
     }
 

@@ -165,6 +165,9 @@ package enum Settings {
             name: "tombstone_failure_threshold", kind: .integer(0...2_147_483_647), standard: "100000",
             meaning: "Tombstones that a page of a read passes from which on it fails."),
         Setting(
+            name: "maximum_timestamp_fail_threshold", kind: .duration, standard: "1d",
+            meaning: "How far ahead of the node's clock the timestamp of a write may be; 0 for no limit."),
+        Setting(
             name: "auto_snapshot", kind: .boolean, standard: "true",
             meaning: "Whether a table is kept as a snapshot when it is dropped or truncated."),
         Setting(

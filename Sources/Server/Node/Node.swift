@@ -71,21 +71,19 @@ package final class Node: Sendable {
     }
 
     /// How long clients' requests that are under way are waited for.
-    private static let drainTimeout: Duration = .seconds(2)
+    private static let drainTimeout: Duration = .milliseconds(500)
 
     /// Takes leave of the other nodes and of clients, lets what is under way end, and writes what is in memory.
     package func stop() async {
         parts.log.info("Stopping")
         admin.administration.stops()
         await load.stop()
-        // The others stop counting on this node, and tell their clients, before anything here goes away.
-        parts.gossip.publish(.nativeReady, "false")
-        await parts.gossip.stop()
+        // What clients have under way still needs the other nodes, which let go of this one when it says goodbye.
         await parts.listener.close()
+        onSessions { $0.pauseAll() }
         await drain()
-        for (index, shard) in parts.sessions.enumerated() {
-            parts.host.loops[index].execute { shard.closeAll() }
-        }
+        onSessions { $0.closeAll() }
+        await parts.gossip.stop()
         await parts.delivery.stop()
         await parts.metadata.stop()
         await parts.messages.service.stop()
@@ -93,6 +91,12 @@ package final class Node: Sendable {
         await parts.engine.close()
         await admin.close()
         parts.log.info("Stopped")
+    }
+
+    private func onSessions(_ body: @escaping @Sendable (ShardSessions) -> Void) {
+        for (index, shard) in parts.sessions.enumerated() {
+            parts.host.loops[index].execute { body(shard) }
+        }
     }
 
     /// Waits until no request of a client is under way.

@@ -58,9 +58,17 @@ extension Session {
         scheduleRetry()
     }
 
+    /// Takes nothing more from the client: the node stops.
+    func pauseForGood() {
+        isEnding = true
+        guard !isPaused, !isClosed, let connection else { return }
+        isPaused = true
+        connection.pauseReading()
+    }
+
     /// Reads on when there is room again. Called only when nothing of the client is being worked through.
     func resumeIfPossible() {
-        guard isPaused, !isClosed, let connection else { return }
+        guard isPaused, !isEnding, !isClosed, let connection else { return }
         let isStillFull: Bool = !startup.throwsOnOverload && load?.isStillFull ?? false
         guard !mustWait, !isStillFull, connection.unsentByteCount <= limits.unsentByteCount else {
             return scheduleRetry()
@@ -74,7 +82,7 @@ extension Session {
     /// What fills the room may be another connection's, which tells nobody when it is done: so this one looks again,
     /// unless something of its own will come first.
     private func scheduleRetry() {
-        guard !isRetryScheduled, inFlightCount == 0, let connection,
+        guard !isRetryScheduled, !isEnding, inFlightCount == 0, let connection,
             connection.unsentByteCount <= limits.unsentByteCount
         else { return }
         isRetryScheduled = true

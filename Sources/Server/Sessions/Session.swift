@@ -31,6 +31,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
     var isReading = false
     /// Whether nothing more is taken from the client for now.
     var isPaused = false
+    /// Whether nothing will be taken from the client ever again.
+    var isEnding = false
     var isRetryScheduled = false
     var keyspace: String?
     var events: Set<EventType> = []

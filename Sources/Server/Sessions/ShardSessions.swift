@@ -111,6 +111,11 @@ package final class ShardSessions: @unchecked Sendable {
     /// How many sessions have requests under way.
     var busyCount: Int { sessions.values.count { $0.inFlightCount > 0 } }
 
+    /// Takes no more requests; those that have been taken are answered.
+    func pauseAll() {
+        for key in sessions.keys.sorted() { sessions[key]?.pauseForGood() }
+    }
+
     package func closeAll() {
         for key in sessions.keys.sorted() { sessions[key]?.close() }
     }
