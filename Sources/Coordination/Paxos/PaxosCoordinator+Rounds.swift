@@ -93,10 +93,8 @@ extension PaxosCoordinator {
             do {
                 let answer: PrepareAnswer = try await replica.prepare(message)
                 gather.update { $0.answered(position, answer.promise, answer.page) }
-            } catch ReplicaError.unknownTable {
-                gather.update { $0.failed(position, local, .incompatibleSchema) }
             } catch {
-                gather.update { $0.failed(position, local, .unknown) }
+                gather.update { $0.failed(position, local, ReplicaError.reason(error)) }
             }
         }
     }

@@ -28,9 +28,9 @@ package final class PaxosCoordinator: @unchecked Sendable {
     private let locks = PartitionLocks()
 
     /// How far ahead of the clock a ballot is put for the sake of rows from the future.
-    private static let furthestMicroseconds: Int64 = 24 * 60 * 60 * 1_000_000
+    static let furthestMicroseconds: Int64 = 24 * 60 * 60 * 1_000_000
     /// How much of a partition is read at most for one decision.
-    private static let readByteLimit = 256 << 20
+    static let readByteLimit = 256 << 20
 
     package init(view: ClusterView, replica: PaxosReplica, hints: any HintSink, host: Host, loop: any Loop) {
         self.view = view
@@ -83,6 +83,7 @@ package final class PaxosCoordinator: @unchecked Sendable {
             throw run.failure
         }
         defer { run.leave() }
+        if request.plan.isLocalOnly, let result = try await decideAlone(run, body) { return result }
         var results: [Ballot: Result] = [:]
         while true {
             let round: PrepareRound = try await promises(run)
@@ -205,5 +206,5 @@ package final class PaxosCoordinator: @unchecked Sendable {
 }
 
 extension MergedPage {
-    fileprivate var byteCount: Int { pages.reduce(0) { $0 + $1.fragments.count } }
+    var byteCount: Int { pages.reduce(0) { $0 + $1.fragments.count } }
 }

@@ -15,15 +15,15 @@ import Storage
 package final class PaxosReplica: @unchecked Sendable {
     package let shard: ReplicaShard
     private let table: PaxosTable
-    private let acceptor: PaxosAcceptor
+    let acceptor: PaxosAcceptor
     /// When a table was last truncated on this node, in microseconds since 1970.
     private let truncatedAt: @Sendable (UUID) -> Int64?
-    private let locks = PartitionLocks()
-    private var courtesy: PromiseCourtesy
+    let locks = PartitionLocks()
+    var courtesy: PromiseCourtesy
     private var scratch = ByteWriter(capacity: 256)
 
     /// How long a message waits for its partition.
-    private static let patience: Duration = .seconds(2)
+    static let patience: Duration = .seconds(2)
 
     /// - Parameter courtesy: for how long those who began later let somebody finish to whom a promise was made.
     package init(
@@ -53,6 +53,7 @@ package final class PaxosReplica: @unchecked Sendable {
         if let read = request.read {
             let writer = PageWriter(read)
             try await shard.fill(writer, read)
+            guard !writer.hasTooManyTombstones else { throw .tooManyTombstones }
             page = writer.page()
         }
         try await waitUntilDurable(position)
@@ -141,7 +142,7 @@ package final class PaxosReplica: @unchecked Sendable {
     }
 
     /// The state of a partition, as this replica has it.
-    private func read(
+    func read(
         _ table: UUID, _ key: [UInt8], _ token: Token
     ) async throws(ReplicaError) -> PaxosTable.Stored {
         var stored: PaxosTable.Stored = try await readRow(table, key, token)
@@ -179,7 +180,7 @@ package final class PaxosReplica: @unchecked Sendable {
     }
 
     /// Writes a state, if it is another than what is stored; returns where in the log it is, at the latest.
-    private func write(
+    func write(
         _ state: PaxosState, over stored: PaxosTable.Stored, _ table: UUID, _ key: [UInt8]
     ) async throws(ReplicaError) -> LogPosition {
         // What is stored may not be durable yet, and the answer tells of it.

@@ -71,7 +71,7 @@ package final class PaxosVerbs: RequestHandler, @unchecked Sendable {
             messages.fail(
                 reply, code: ReplicaFailure.incompatibleSchema.rawValue, reason: "This node has no table with id \(id)")
         } catch {
-            messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
+            messages.fail(reply, code: ReplicaError.reason(error).rawValue, reason: "\(error)")
         }
     }
 

@@ -12,8 +12,11 @@ public final class ShardCoordination: @unchecked Sendable {
     public let writes: WriteCoordinator
     package let reads: ReadCoordinator
     public let rowReads: RowReads
+    package let paxos: PaxosCoordinator
 
-    init(view: ClusterView, replica: ReplicaShard, node: NodeReplica, hints: HintStore, host: Host) {
+    init(view: ClusterView, replica: PaxosReplica, node: NodeReplica, hints: HintStore, host: Host) {
+        let decider: PaxosReplica = replica
+        let replica: ReplicaShard = decider.shard
         let loop: any Loop = replica.store.loop
         self.view = view
         self.replica = replica
@@ -21,6 +24,8 @@ public final class ShardCoordination: @unchecked Sendable {
             view: view, replica: replica, hints: HintKeeper(store: hints, replica: replica))
         self.reads = ReadCoordinator(view: view, node: node, host: host, loop: loop)
         self.rowReads = RowReads(view: view, loop: loop, time: host.time)
+        self.paxos = PaxosCoordinator(
+            view: view, replica: decider, hints: HintKeeper(store: hints, replica: replica), host: host, loop: loop)
     }
 }
 
@@ -58,9 +63,11 @@ package final class NodeCoordination: Sendable {
     private let rowVerbs: [RowReadVerb]
 
     /// - Parameters:
+    ///   - paxos: where this node keeps its part of decisions.
     ///   - writeTimeout: how long a write waits for this node's log, and one of counters.
     package init(
-        _ parts: Parts, engine: StorageEngine, topology: Topology, writeTimeout: Duration = .seconds(2),
+        _ parts: Parts, engine: StorageEngine, topology: Topology, paxos: PaxosTable,
+        writeTimeout: Duration = .seconds(2),
         counterWriteTimeout: Duration = .seconds(5)
     ) {
         let host: Host = parts.host
@@ -71,14 +78,16 @@ package final class NodeCoordination: Sendable {
             }, host: host)
         self.parts = parts
         self.replica = replica
-        self.shards = replica.shards.enumerated().map { index, shard in
+        let deciders: [PaxosReplica] = replica.shards.map { PaxosReplica(shard: $0, table: paxos) }
+        self.shards = deciders.enumerated().map { index, decider in
             let view = ClusterView(
                 local: parts.local, topology: topology, liveness: parts.liveness,
                 messages: parts.messages.shards[index], clock: parts.clock)
-            return ShardCoordination(view: view, replica: shard, node: replica, hints: parts.hints, host: host)
+            return ShardCoordination(view: view, replica: decider, node: replica, hints: parts.hints, host: host)
         }
         self.verbs = ReplicaVerbs.register(on: parts.messages.shards, replica, host)
         self.rowVerbs = RowReadVerb.register(on: parts.messages.shards, replica)
+        PaxosVerbs.register(on: parts.messages.shards, replica, deciders, host)
         HintReceiver.register(on: parts.messages, local: parts.local) { _, hint in
             do {
                 try await replica.apply(hint.mutation)

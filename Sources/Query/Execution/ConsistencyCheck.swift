@@ -9,8 +9,17 @@ package enum ConsistencyCheck {
         if consistency == .any { throw .invalid(message: "ANY ConsistencyLevel is only supported for writes") }
     }
 
-    package static func validateWrite(_ consistency: Consistency, _ table: CompiledTable) throws(CQLError) {
+    /// - Parameter isConditional: whether the level is that at which a decision is written.
+    package static func validateWrite(
+        _ consistency: Consistency, _ table: CompiledTable, isConditional: Bool = false
+    ) throws(CQLError) {
         switch consistency {
+        case .serial where isConditional, .localSerial where isConditional:
+            throw .invalid(
+                message:
+                    "\(consistency.name) is not supported as conditional update commit consistency. Use ANY if you "
+                    + "mean \"make sure it is accepted but I don't care how many replicas commit it for non-SERIAL reads\""
+            )
         case .any where table.isCounter:
             throw .invalid(message: "Consistency level ANY is not yet supported for counter table \(table.name)")
         case .serial, .localSerial:

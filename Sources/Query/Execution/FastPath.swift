@@ -355,9 +355,11 @@ extension ShardExecutor {
         let plan = try replicaPlan(of: table, token)
         let rule: AnswerRule = plan.readRule(parameters.consistency)
         let own: UInt64 = plan.localBit
+        // What was only proposed may have to be decided first, also where there is one replica.
+        if parameters.consistency.isSerial { return .notFast }
         if plan.isLocalOnly {
             try checkAlone(rule, parameters.consistency)
-        } else if own == 0 || parameters.consistency.isSerial || !rule.others.isEmpty {
+        } else if own == 0 || !rule.others.isEmpty {
             return .notFast
         } else if !rule.isMet(by: own) {
             return try readWithOthers(

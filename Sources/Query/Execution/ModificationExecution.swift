@@ -84,6 +84,8 @@ package struct ModificationExecution {
     package let bindings: Bindings
     package let times: WriteTimes
     package let node: UUID
+    /// Where new elements of lists are put; nil for the place that the clock says.
+    package var listPlaces: TimeUUIDSource?
 
     package init(plan: ModificationPlan, bindings: Bindings, times: WriteTimes, node: UUID) {
         self.plan = plan
@@ -217,7 +219,7 @@ package struct ModificationExecution {
     private func insertElements(
         _ bytes: [UInt8], _ column: CompiledColumn, atEnd: Bool, to cells: inout [PendingCell]
     ) throws(CQLError) {
-        guard let source = bindings.timeUUIDs else { return }
+        guard let source = listPlaces ?? bindings.timeUUIDs else { return }
         let place = ListPlace(source.next(), atEnd: atEnd)
         for (index, element) in try Membership.elements(bytes).enumerated() {
             cells.append(live(column, path: place.path(index), element))

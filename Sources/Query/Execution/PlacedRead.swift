@@ -37,10 +37,16 @@ extension PlacedRead {
 extension ShardExecutor {
     /// What a SELECT reads and from whom; nil when all of it is read from this node's own shards.
     ///
+    /// A read at a serial level never is: what was only proposed may have to be decided first.
+    ///
     /// - Throws: UNAVAILABLE when any part has too few live replicas: then nothing is read.
     func placedParts(_ read: SelectRead, _ plan: SelectPlan, _ level: Consistency) throws -> [PlacedRead]? {
         let table: CompiledTable = plan.table
         if SystemKeyspaceNames.isLocal(table.keyspace) || level == .nodeLocal { return nil }
+        if level.isSerial, read.commands.count > 1 {
+            throw CQLError.invalid(
+                message: "SERIAL/LOCAL_SERIAL consistency may only be requested for one partition at a time")
+        }
         let view: ClusterView = coordination.view
         let entry: PlacementCache.Entry = try placements.entry(of: table, view)
         var parts: [PlacedRead] = []
@@ -53,7 +59,7 @@ extension ShardExecutor {
             }
         }
         try checkReaders(parts, level)
-        if parts.allSatisfy({ $0.plan.isLocalOnly }) { return nil }
+        if !level.isSerial, parts.allSatisfy({ $0.plan.isLocalOnly }) { return nil }
         return parts
     }
 

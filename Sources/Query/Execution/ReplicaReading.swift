@@ -114,6 +114,9 @@ extension ShardExecutor {
     func page(
         _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ table: CompiledTable, _ deadline: Deadline
     ) async throws -> MergedPage {
+        if level.isSerial, case .one(let token, let key) = request.command.partitions {
+            return try await serialPage(request, of: key, token, level, table)
+        }
         let left: UInt32 = deadline.leftMilliseconds(host.time)
         guard left > 0 else {
             throw CQLError.readTimeout(

@@ -71,7 +71,7 @@ extension ShardExecutor {
         var places: [PartitionWork.Place: Int] = [:]
         for statement in statements {
             let plan: ModificationPlan = statement.plan
-            try ConsistencyCheck.validateWrite(context.consistency, plan.table)
+            try ConsistencyCheck.validateWrite(context.consistency, plan.table, isConditional: isConditional)
             let bindings = self.bindings(statement.values, context)
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
             try timestampLimit.check(times.timestamp, now: host.time.wallMicroseconds, plan.table)
@@ -242,7 +242,7 @@ extension ShardExecutor {
         return try await apply(work, try await stored(work, table), table)
     }
 
-    private func clusteringKeys(_ work: PartitionWork) throws -> [[UInt8]] {
+    func clusteringKeys(_ work: PartitionWork) throws -> [[UInt8]] {
         var keys: [[UInt8]] = []
         for step in work.steps where step.plan.namesRows { keys += try step.clusteringKeys() }
         return keys
@@ -257,57 +257,6 @@ extension ShardExecutor {
     ) async throws -> LogPosition {
         let mutation: [UInt8] = try work.encoded(after: found)
         return mutation.isEmpty ? .start : try await replica.applyWithPatience(mutation, to: table)
-    }
-
-    // MARK: Conditions
-
-    private func modifyConditionally(
-        _ works: [PartitionWork], isBatch: Bool, _ context: RequestContext
-    ) async throws -> QueryResult {
-        guard let work = works.first, works.count == 1 else {
-            throw CQLError.invalid(message: "Batch with conditions cannot span multiple partitions")
-        }
-        guard context.serialConsistency.isSerial else {
-            throw CQLError.invalid(
-                message: "Invalid consistency for conditional update. Must be one of SERIAL or LOCAL_SERIAL")
-        }
-        let shard: Int = group.slices.shard(of: work.token)
-        let level: Consistency = context.serialConsistency
-        let rows: QueryRows =
-            shard == index
-            ? try await decideHere(work, isBatch: isBatch, level)
-            : try await group.run(on: shard) { executor in
-                try await executor.decideHere(work, isBatch: isBatch, level)
-            }
-        return QueryResult(.rows(rows))
-    }
-
-    /// Checks the conditions and writes when all hold; nobody else does so in this partition meanwhile.
-    func decideHere(_ work: PartitionWork, isBatch: Bool, _ level: Consistency) async throws -> QueryRows {
-        guard let table = store.table(work.table.definition.id) else {
-            throw CQLError.invalid(message: "table \(work.table.name) does not exist")
-        }
-        guard await locks.enter(work.token, within: timeouts.contention, on: loop) else {
-            throw CQLError.casTimeout(level, received: 0, required: 1, contentions: 1)
-        }
-        let rows: QueryRows
-        var position: LogPosition = .start
-        do {
-            let found = try await stored(work, table)
-            let decision = try ConditionDecision(work, found, isBatch: isBatch)
-            if decision.isApplied { position = try await apply(work, found, table) }
-            rows = decision.rows
-            locks.leave(work.token)
-        } catch {
-            locks.leave(work.token)
-            throw error
-        }
-        do {
-            try await waitUntilDurable(position)
-        } catch is WriteTimedOut {
-            throw CQLError.casWriteUnknown(level, received: 0, required: 1)
-        }
-        return rows
     }
 
     /// Returns once the write at `position` may be acknowledged.

@@ -53,15 +53,6 @@ enum SystemKeyspaceTables {
             "batches", "batches awaiting replay", partition: [("id", .timeuuid)],
             regular: [("mutations", .listOf(.blob)), ("version", .int)])
         batches.options.compaction["min_threshold"] = "2"
-        var paxos = make(
-            "paxos", "in-progress paxos proposals", partition: [("row_key", .blob)], clustering: [("cf_id", .uuid)],
-            regular: [
-                ("in_progress_ballot", .timeuuid), ("in_progress_read_ballot", .timeuuid),
-                ("most_recent_commit", .blob), ("most_recent_commit_at", .timeuuid),
-                ("most_recent_commit_version", .int), ("proposal", .blob), ("proposal_ballot", .timeuuid),
-                ("proposal_version", .int),
-            ])
-        paxos.options.compaction["class"] = "org.apache.cassandra.db.compaction.LeveledCompactionStrategy"
         let history = make(
             "paxos_repair_history", "paxos repair history", partition: [("keyspace_name", .text)],
             clustering: [("table_name", .text)],
@@ -76,7 +67,21 @@ enum SystemKeyspaceTables {
                 ("coordinator", .inet), ("coordinator_port", .int), ("participants", .setOf(.inet)),
                 ("participants_wp", .setOf(.text)), ("ranges", .setOf(.blob)), ("cfids", .setOf(.uuid)),
             ])
-        return [batches, paxos, history, statements, repairs].map { $0.build() }
+        let built: [TableDefinition] = [batches, history, statements, repairs].map { $0.build() }
+        return [built[0], paxos] + built[1...]
+    }()
+
+    static let paxos: TableDefinition = {
+        var paxos = make(
+            "paxos", "in-progress paxos proposals", partition: [("row_key", .blob)], clustering: [("cf_id", .uuid)],
+            regular: [
+                ("in_progress_ballot", .timeuuid), ("in_progress_read_ballot", .timeuuid),
+                ("most_recent_commit", .blob), ("most_recent_commit_at", .timeuuid),
+                ("most_recent_commit_version", .int), ("proposal", .blob), ("proposal_ballot", .timeuuid),
+                ("proposal_version", .int),
+            ])
+        paxos.options.compaction["class"] = "org.apache.cassandra.db.compaction.LeveledCompactionStrategy"
+        return paxos.build()
     }()
 
     /// What the node has done.

@@ -32,6 +32,9 @@ package enum SystemTables {
     package static let computed: [any ComputedTable] =
         NodeTables.all + SchemaTables.all + VirtualTables.all
 
+    /// Where nodes keep their part of the decisions of lightweight transactions.
+    package static let paxos: TableDefinition = SystemKeyspaceTables.paxos
+
     /// The computed table of these names; nil for a stored one, or none.
     package static func computedTable(_ keyspace: String, _ table: String) -> (any ComputedTable)? {
         computed.first { $0.definition.keyspace == keyspace && $0.definition.name == table }

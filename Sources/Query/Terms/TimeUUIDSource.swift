@@ -7,7 +7,8 @@ import Synchronization
 /// Each shard has one of its own, whose random part makes its identifiers differ from those of others. A request takes
 /// its shard's source along to the shards that work for it, at times to several at once.
 package final class TimeUUIDSource: Sendable {
-    private let time: any TimeSource
+    /// Nil when identifiers only follow each other.
+    private let time: (any TimeSource)?
     private let entropy: any Entropy
     private let nodeBits: UInt64
     private let last = Atomic<UInt64>(0)
@@ -19,9 +20,16 @@ package final class TimeUUIDSource: Sendable {
         self.nodeBits = entropy.next() | 0x0000_0100_0000_0000
     }
 
+    /// Makes identifiers that follow each other from one moment on, whatever the clock says.
+    package init(from microseconds: Int64, tie: UInt64, entropy: any Entropy) {
+        self.time = nil
+        self.entropy = entropy
+        self.nodeBits = tie
+        last.store(UInt64(bitPattern: microseconds &* 10 &+ UUID.unixEpoch) &- 1, ordering: .relaxed)
+    }
+
     package func next() -> UUID {
-        let micros: Int64 = time.wallMicroseconds
-        let now = UInt64(bitPattern: micros &* 10 &+ UUID.unixEpoch)
+        let now: UInt64 = time.map { UInt64(bitPattern: $0.wallMicroseconds &* 10 &+ UUID.unixEpoch) } ?? 0
         var known: UInt64 = last.load(ordering: .relaxed)
         while true {
             let wanted: UInt64 = max(now, known &+ 1)

@@ -153,11 +153,14 @@ struct NodeStart {
         let hints = try await HintStore.open(host: host, options: configuration.hints) { problem in
             hintLog.warning("Hints need attention", metadata: ["reason": "\(problem)"])
         }
+        guard let paxos = PaxosTable(SystemTables.paxos) else {
+            throw ConfigurationError("The table system.paxos is not as this release makes it.")
+        }
         let coordination = NodeCoordination(
             NodeCoordination.Parts(
                 host: host, local: id, liveness: liveness, messages: place.messages.service,
                 clock: place.messages.clock, hints: hints),
-            engine: engine, topology: Topology(members: members, local: id),
+            engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
             counterWriteTimeout: configuration.execution.timeouts.counterWrite)
         let gossip = GossipLoop(

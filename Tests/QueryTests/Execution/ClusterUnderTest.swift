@@ -194,7 +194,8 @@ final class ClusterNode: @unchecked Sendable {
             host: host, local: member.id, liveness: liveness, messages: messages, clock: clock,
             hints: try await HintStore.open(host: host, options: HintOptions(directory: "data/hints")))
         let coordination = NodeCoordination(
-            parts, engine: engine, topology: Topology(members: members, local: member.id))
+            parts, engine: engine, topology: Topology(members: members, local: member.id),
+            paxos: try #require(PaxosTable(SystemTables.paxos)))
         let catalog = Catalog(schema, localDatacenter: member.datacenter)
         // Nobody votes here: the test tells every node the schema.
         let log = MetadataLog(

@@ -71,7 +71,8 @@ final class NodeUnderTest: Sendable {
             NodeCoordination.Parts(
                 host: host, local: local, liveness: Liveness(local: local), messages: messages, clock: clock,
                 hints: hints),
-            engine: engine, topology: Topology(members: [member], local: local))
+            engine: engine, topology: Topology(members: [member], local: local),
+            paxos: try #require(PaxosTable(SystemTables.paxos)))
     }
 
     private static func metadata(_ coordination: NodeCoordination, _ host: Host) -> MetadataLog {

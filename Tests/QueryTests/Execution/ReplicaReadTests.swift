@@ -10,7 +10,7 @@ import Testing
 @Suite struct ReplicaReadTests {
     private static let needs: [(Consistency, Int)] = [
         (.one, 1), (.two, 2), (.three, 3), (.quorum, 2), (.all, 3), (.localOne, 1), (.localQuorum, 2),
-        (.eachQuorum, 2), (.serial, 2),
+        (.eachQuorum, 2),
     ]
 
     private func cluster(_ seed: UInt64 = 1) throws -> ClusterUnderTest {
