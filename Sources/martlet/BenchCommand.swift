@@ -58,8 +58,11 @@ struct BenchCommand: AsyncParsableCommand {
     var threads = 1
     @Option(help: "The seed of rows and values.")
     var seed: UInt64 = 1
-    @Option(help: "The server's process, to count its processor time (default: whoever listens at the port, if local).")
-    var serverPid: Int32?
+    @Option(
+        help:
+            "The server's process, to count its processor time; repeated, the sum of several (default: whoever listens at the port, if local)."
+    )
+    var serverPid: [Int32] = []
     @Option(help: "The form of the report: text or json.")
     var format: Format = .text
 
@@ -69,8 +72,8 @@ struct BenchCommand: AsyncParsableCommand {
         } catch let error as BenchError {
             throw ValidationError(error.description)
         }
-        if let serverPid, LocalProcess.processorNanoseconds(of: serverPid) == nil {
-            throw ValidationError("There is no process \(serverPid).")
+        for process in serverPid where LocalProcess.processorNanoseconds(of: process) == nil {
+            throw ValidationError("There is no process \(process).")
         }
     }
 
@@ -128,8 +131,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func clocks(_ plan: BenchPlan) -> ProcessorClocks {
         var clocks = ProcessorClocks(client: { ProcessResources.processorNanoseconds })
-        if let serverPid {
-            clocks.server = { LocalProcess.processorNanoseconds(of: serverPid) }
+        if !serverPid.isEmpty {
+            let processes: [Int32] = serverPid
+            clocks.server = { processes.reduce(0) { $0 + (LocalProcess.processorNanoseconds(of: $1) ?? 0) } }
         } else if plan.host == "localhost" || plan.host == "::1" || plan.host.hasPrefix("127."),
             let process = LocalProcess.listening(at: plan.port)
         {
