@@ -193,7 +193,7 @@ def test_a_node_that_stands_still_is_gone_around(cluster):
 
 def test_one_datacenter_goes_on_without_the_other(make_cluster):
     cluster = make_cluster("--dc", "dc1:3,dc2:3")
-    with cluster.session(1) as session:
+    with cluster.session(1, retry_policy=FallthroughRetryPolicy()) as session:
         session.execute(
             "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 3}")
         session.execute("CREATE TABLE k.t (id int PRIMARY KEY, v int)")
