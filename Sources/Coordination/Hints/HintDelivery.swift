@@ -258,7 +258,7 @@ package final class HintDelivery: @unchecked Sendable {
             if hint.isExpired(atMicroseconds: now) {
                 counters.expired += 1
             } else if let table = hint.table, tableExists(table) {
-                if let time = truncatedAt(table), hint.createdMicroseconds <= time {
+                if isFromBeforeTruncation(hint) {
                     counters.ofTruncatedTables += 1
                     continue
                 }
@@ -271,8 +271,16 @@ package final class HintDelivery: @unchecked Sendable {
         return (hints, byteCount, place)
     }
 
-    private func send(_ hints: [Hint], to id: NodeID) -> HintBatchOnItsWay {
+    private func isFromBeforeTruncation(_ hint: Hint) -> Bool {
+        guard let table = hint.table, let time = truncatedAt(table) else { return false }
+        return hint.createdMicroseconds <= time
+    }
+
+    private func send(_ chosen: [Hint], to id: NodeID) -> HintBatchOnItsWay {
         let way = HintBatchOnItsWay()
+        // The throttle may have held them for long, and tables may have been truncated meanwhile.
+        let hints: [Hint] = chosen.filter { !isFromBeforeTruncation($0) }
+        counters.ofTruncatedTables += chosen.count - hints.count
         guard !hints.isEmpty else {
             way.isAnswered = true
             return way
