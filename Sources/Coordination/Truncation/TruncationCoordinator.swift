@@ -9,6 +9,8 @@ package enum TruncationFailure: Error, Sendable, Equatable, CustomStringConverti
     case unavailable(required: Int, alive: Int)
     case timedOut(received: Int)
     case failed(at: SocketAddress, reason: String)
+    /// This node's own storage could not.
+    case storage(StorageError)
 
     /// In Cassandra's words.
     package var description: String {
@@ -16,6 +18,7 @@ package enum TruncationFailure: Error, Sendable, Equatable, CustomStringConverti
         case .unavailable: "Cannot achieve consistency level ALL"
         case .timedOut(let received): "Truncate timed out - received only \(received) responses"
         case .failed(let address, _): "Truncate failed on replica \(address)"
+        case .storage(let failure): "\(failure)"
         }
     }
 }
@@ -29,10 +32,10 @@ package enum TruncationFailure: Error, Sendable, Equatable, CustomStringConverti
 ///
 ///     request := table (16)        answered by nothing
 package final class TruncationCoordinator: Sendable {
-    package static let refusesUnknownTable: UInt16 = 1
-    package static let refusesMalformed: UInt16 = 2
-    package static let refusesFailure: UInt16 = 3
+    package static let refusesMalformed: UInt16 = 1
+    package static let refusesFailure: UInt16 = 2
 
+    private let local: NodeID
     private let engine: StorageEngine
     private let times: TruncationTimes
     private let clock: HybridClock
@@ -41,9 +44,10 @@ package final class TruncationCoordinator: Sendable {
     private let host: Host
 
     package init(
-        engine: StorageEngine, times: TruncationTimes, clock: HybridClock, messenger: any Messenger, liveness: Liveness,
-        host: Host
+        local: NodeID, engine: StorageEngine, times: TruncationTimes, clock: HybridClock, messenger: any Messenger,
+        liveness: Liveness, host: Host
     ) {
+        self.local = local
         self.engine = engine
         self.times = times
         self.clock = clock
@@ -58,7 +62,9 @@ package final class TruncationCoordinator: Sendable {
             guard incoming.body.count == 16, let table = UUID(incoming.body.span.bytes) else {
                 throw Refusal(code: TruncationCoordinator.refusesMalformed, reason: "no id of a table")
             }
-            try await truncateHere(table)
+            do throws(LocalFailure) {
+                try await truncateHere(table)
+            } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: error.reason) }
             return []
         }
     }
@@ -70,15 +76,10 @@ package final class TruncationCoordinator: Sendable {
         let members: [Member] = members.filter { $0.state != .left }
         let aliveCount: Int = members.count { liveness.isAlive($0.id) }
         guard aliveCount == members.count else { throw .unavailable(required: members.count, alive: aliveCount) }
-        var writer = ByteWriter(capacity: 16)
-        writer.write(table.high)
-        writer.write(table.low)
-        let body: [UInt8] = writer.array()
-        let messenger: any Messenger = self.messenger
-        let requests: [LoopWork<MessageFailure?>] = members.map { member in
-            LoopWork("truncate", on: host.loops[0], of: host) {
-                do throws(MessageFailure) {
-                    _ = try await messenger.request(.truncate, body, to: member.id, timeout: timeout)
+        let requests: [LoopWork<TruncationFailure?>] = members.map { member in
+            LoopWork("truncate", on: host.loops[0], of: host) { [self] in
+                do throws(TruncationFailure) {
+                    try await truncate(table, at: member, timeout: timeout)
                     return nil
                 } catch { return error }
             }
@@ -86,13 +87,12 @@ package final class TruncationCoordinator: Sendable {
         var receivedCount = 0
         var failure: TruncationFailure?
         var isLate = false
-        for (member, request) in zip(members, requests) {
+        for request in requests {
             do {
                 switch try await request.value() {
                 case nil: receivedCount += 1
-                case .refused(_, _, let reason)?:
-                    failure = failure ?? .failed(at: member.internode, reason: reason)
-                default: isLate = true
+                case .timedOut?: isLate = true
+                case let known?: failure = failure ?? known
                 }
             } catch { isLate = true }
         }
@@ -100,17 +100,49 @@ package final class TruncationCoordinator: Sendable {
         if isLate { throw .timedOut(received: receivedCount) }
     }
 
-    /// This node's part. On loop 0.
-    private func truncateHere(_ table: UUID) async throws(Refusal) {
-        guard engine.shards[0].table(table) != nil else {
-            throw Refusal(
-                code: TruncationCoordinator.refusesUnknownTable, reason: "this node has no table with id \(table)")
+    /// Has one member do its part. On loop 0.
+    private func truncate(_ table: UUID, at member: Member, timeout: Duration) async throws(TruncationFailure) {
+        if member.id == local {
+            do throws(LocalFailure) {
+                return try await truncateHere(table)
+            } catch {
+                if case .storage(let failure) = error { throw .storage(failure) }
+                throw .failed(at: member.internode, reason: error.reason)
+            }
         }
+        var writer = ByteWriter(capacity: 16)
+        writer.write(table.high)
+        writer.write(table.low)
+        do throws(MessageFailure) {
+            _ = try await messenger.request(.truncate, writer.array(), to: member.id, timeout: timeout)
+        } catch {
+            guard case .refused(_, _, let reason) = error else { throw .timedOut(received: 0) }
+            throw .failed(at: member.internode, reason: reason)
+        }
+    }
+
+    private enum LocalFailure: Error {
+        case unknownTable(UUID)
+        case notNoted(MetadataError)
+        case storage(StorageError)
+
+        var reason: String {
+            switch self {
+            case .unknownTable(let table): "this node has no table with id \(table)"
+            case .notNoted(let failure): "\(failure)"
+            case .storage(let failure): "\(failure)"
+            }
+        }
+    }
+
+    /// This node's part. On loop 0.
+    private func truncateHere(_ table: UUID) async throws(LocalFailure) {
+        guard engine.shards[0].table(table) != nil else { throw .unknownTable(table) }
         do throws(MetadataError) {
             try await times.note(table, at: clock.next())
-        } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: "\(error)") }
+        } catch { throw .notNoted(error) }
         do throws(StorageError) {
             try await engine.truncate(id: table)
-        } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: "\(error)") }
+        } catch { throw .storage(error) }
     }
 }

@@ -1,5 +1,6 @@
 package import Cluster
 package import Environment
+package import Primitives
 package import Storage
 
 /// The coordinators of one shard: what statements of the hot and of the general way are carried out by.
@@ -13,19 +14,23 @@ public final class ShardCoordination: @unchecked Sendable {
     package let reads: ReadCoordinator
     public let rowReads: RowReads
     package let paxos: PaxosCoordinator
+    package let counters: CounterCoordinator
+    package let batches: BatchCoordinator
 
-    init(view: ClusterView, replica: PaxosReplica, node: NodeReplica, hints: HintStore, host: Host) {
-        let decider: PaxosReplica = replica
-        let replica: ReplicaShard = decider.shard
-        let loop: any Loop = replica.store.loop
+    init(
+        _ writes: WriteCoordinator, _ paxos: PaxosCoordinator, _ batches: BatchCoordinator, node: NodeReplica,
+        host: Host
+    ) {
+        let view: ClusterView = writes.view
+        let loop: any Loop = writes.replica.store.loop
         self.view = view
-        self.replica = replica
-        self.writes = WriteCoordinator(
-            view: view, replica: replica, hints: HintKeeper(store: hints, replica: replica))
+        self.replica = writes.replica
+        self.writes = writes
+        self.batches = batches
         self.reads = ReadCoordinator(view: view, node: node, host: host, loop: loop)
         self.rowReads = RowReads(view: view, loop: loop, time: host.time)
-        self.paxos = PaxosCoordinator(
-            view: view, replica: decider, hints: HintKeeper(store: hints, replica: replica), host: host, loop: loop)
+        self.paxos = paxos
+        self.counters = CounterCoordinator(view: view, replica: writes.replica, writes: writes, host: host)
     }
 }
 
@@ -42,10 +47,13 @@ package final class NodeCoordination: Sendable {
         package var messages: MessageService
         package var clock: HybridClock
         package var hints: HintStore
+        package var truncations: TruncationTimes
+        /// Where batches are kept.
+        package var batches: BatchTable
 
         package init(
             host: Host, local: NodeID, liveness: Liveness, messages: MessageService, clock: HybridClock,
-            hints: HintStore
+            hints: HintStore, truncations: TruncationTimes, batches: BatchTable
         ) {
             self.host = host
             self.local = local
@@ -53,12 +61,18 @@ package final class NodeCoordination: Sendable {
             self.messages = messages
             self.clock = clock
             self.hints = hints
+            self.truncations = truncations
+            self.batches = batches
         }
     }
 
     package let parts: Parts
     package let replica: NodeReplica
     package let shards: [ShardCoordination]
+    /// What other nodes' messages and kept batches find their tables in.
+    package let tables: TableDirectory
+    package let batchLog: BatchLog
+    package let truncation: TruncationCoordinator
     private let verbs: [ReplicaVerbs]
     private let rowVerbs: [RowReadVerb]
 
@@ -76,18 +90,55 @@ package final class NodeCoordination: Sendable {
                 ReplicaShard(
                     store: store, host: host, writeTimeout: writeTimeout, counterWriteTimeout: counterWriteTimeout)
             }, host: host)
+        let views: [ClusterView] = parts.messages.shards.map { messages in
+            ClusterView(
+                local: parts.local, topology: topology, liveness: parts.liveness, messages: messages,
+                clock: parts.clock)
+        }
+        let writers: [WriteCoordinator] = zip(views, replica.shards).map { view, shard in
+            WriteCoordinator(view: view, replica: shard, hints: HintKeeper(store: parts.hints, replica: shard))
+        }
+        let tables = TableDirectory()
+        let writes = PartitionWrites(node: replica, writers: writers, host: host)
+        var batchOptions = BatchLog.Options()
+        batchOptions.writeTimeout = writeTimeout
+        let truncations: TruncationTimes = parts.truncations
+        let log = BatchLog(
+            table: parts.batches, node: replica, writes: writes, clock: parts.clock, host: host, options: batchOptions,
+            tables: { tables.find($0) }, truncatedAt: { truncations.time(of: $0) })
         self.parts = parts
         self.replica = replica
-        let deciders: [PaxosReplica] = replica.shards.map { PaxosReplica(shard: $0, table: paxos) }
-        self.shards = deciders.enumerated().map { index, decider in
-            let view = ClusterView(
-                local: parts.local, topology: topology, liveness: parts.liveness,
-                messages: parts.messages.shards[index], clock: parts.clock)
-            return ShardCoordination(view: view, replica: decider, node: replica, hints: parts.hints, host: host)
+        self.tables = tables
+        self.batchLog = log
+        self.truncation = TruncationCoordinator(
+            local: parts.local, engine: engine, times: truncations, clock: parts.clock, messenger: parts.messages,
+            liveness: parts.liveness, host: host)
+        let deciders: [PaxosReplica] = replica.shards.map { shard in
+            PaxosReplica(shard: shard, table: paxos, truncatedAt: { truncations.time(of: $0) })
+        }
+        self.shards = zip(writers, deciders).map { writer, decider in
+            let loop: any Loop = writer.replica.store.loop
+            let paxos = PaxosCoordinator(
+                view: writer.view, replica: decider, hints: HintKeeper(store: parts.hints, replica: writer.replica),
+                host: host, loop: loop)
+            let batches = BatchCoordinator(view: writer.view, loop: loop, log: log, writes: writes, host: host)
+            return ShardCoordination(writer, paxos, batches, node: replica, host: host)
         }
         self.verbs = ReplicaVerbs.register(on: parts.messages.shards, replica, host)
         self.rowVerbs = RowReadVerb.register(on: parts.messages.shards, replica)
         PaxosVerbs.register(on: parts.messages.shards, replica, deciders, host)
+        register()
+    }
+
+    /// Has this node do its part of what others coordinate, beside plain reads and writes.
+    private func register() {
+        let replica: NodeReplica = self.replica
+        let tables: TableDirectory = self.tables
+        CounterVerbs.register(
+            on: parts.messages.shards, replica, shards.map(\.counters), views: shards.map(\.view),
+            tables: { tables.find($0) }, parts.host)
+        BatchVerbs.register(on: parts.messages.shards, batchLog, parts.host)
+        truncation.register()
         HintReceiver.register(on: parts.messages, local: parts.local) { _, hint in
             do {
                 try await replica.apply(hint.mutation)
@@ -101,6 +152,19 @@ package final class NodeCoordination: Sendable {
     package func take(_ topology: Topology) async throws {
         for (index, shard) in shards.enumerated() {
             try await replica.run(on: index) { _ in shard.view.take(topology) }
+        }
+    }
+
+    /// Forgets what was noted of tables that are gone.
+    package func forget(_ tables: [UUID]) async {
+        let truncations: TruncationTimes = parts.truncations
+        let work = LoopWork("forget tables", on: parts.host.loops[0], of: parts.host) {
+            try await truncations.forget(tables)
+        }
+        do {
+            try await work.value()
+        } catch {
+            // The time of a table that is gone does no harm, and its id is never given again.
         }
     }
 }

@@ -1,6 +1,7 @@
 package import CQL
-import Coordination
+package import Coordination
 package import DataModel
+package import Primitives
 
 /// The schema at one epoch with its tables compiled: what statements are planned against.
 ///
@@ -50,4 +51,13 @@ package final class Catalog: Sendable {
     }
 
     package func table(_ keyspace: String, _ name: String) -> CompiledTable? { tables[keyspace]?[name] }
+
+    /// How each stored table is replicated, by its id.
+    package var replications: [UUID: TableReplication] {
+        var found: [UUID: TableReplication] = [:]
+        for inside in tables.values {
+            for table in inside.values where !table.isComputed { found[table.definition.id] = table.tableReplication }
+        }
+        return found
+    }
 }

@@ -46,6 +46,8 @@ public final class CompiledTable: Sendable {
     package let replicas: ReplicaCounts
     /// The replication map of its keyspace.
     package let replication: [String: String]
+    /// The same for those who know no more than the table's id.
+    package let tableReplication: TableReplication
     /// What its options say of reads from several replicas.
     package let readPolicy: ReadPolicy
     private let byName: [String: CompiledColumn]
@@ -68,6 +70,9 @@ public final class CompiledTable: Sendable {
         self.isComputed = isComputed
         self.replicas = replicas
         self.replication = replication
+        self.tableReplication = TableReplication(
+            replication: replication, counts: replicas,
+            graceSeconds: UInt32(clamping: definition.options.gcGraceSeconds))
         self.readPolicy = ReadPolicy(
             speculation: SpeculativeRetry(definition.options.speculativeRetry),
             repairs: definition.options.readRepair.uppercased() != "NONE")

@@ -74,8 +74,6 @@ package struct WriteTimes: Sendable {
 package protocol CurrentRow {
     /// The live elements of a list, in order: where each is kept, and its value.
     func listElements(_ column: CompiledColumn) throws(CQLError) -> [(path: [UInt8], value: [UInt8])]
-    /// The context of a counter; empty when it has never counted.
-    func counterContext(_ column: CompiledColumn) throws(CQLError) -> [UInt8]
 }
 
 /// Carries a plan's changes into partition updates.
@@ -83,15 +81,13 @@ package struct ModificationExecution {
     package let plan: ModificationPlan
     package let bindings: Bindings
     package let times: WriteTimes
-    package let node: UUID
     /// Where new elements of lists are put; nil for the place that the clock says.
     package var listPlaces: TimeUUIDSource?
 
-    package init(plan: ModificationPlan, bindings: Bindings, times: WriteTimes, node: UUID) {
+    package init(plan: ModificationPlan, bindings: Bindings, times: WriteTimes) {
         self.plan = plan
         self.bindings = bindings
         self.times = times
-        self.node = node
     }
 
     /// The full clustering keys that the statement names.
@@ -180,7 +176,7 @@ package struct ModificationExecution {
         case .delete:
             cells.append(column.isMultiCell ? columnDeletion(column, before: false) : dead(column))
         case .count(let expression, let isNegative):
-            try count(expression, isNegative: isNegative, column, current, to: &cells)
+            try count(expression, isNegative: isNegative, column, to: &cells)
         }
     }
 
@@ -339,9 +335,9 @@ package struct ModificationExecution {
         return elements[Int(index)].path
     }
 
+    /// By how much a counter counts: what that comes to is known to the replica that leads the write.
     private func count(
-        _ expression: Expression, isNegative: Bool, _ column: CompiledColumn, _ current: (any CurrentRow)?,
-        to cells: inout [PendingCell]
+        _ expression: Expression, isNegative: Bool, _ column: CompiledColumn, to cells: inout [PendingCell]
     ) throws(CQLError) {
         let value = try expression.evaluate(bindings)
         if value == .unset { return }
@@ -353,22 +349,10 @@ package struct ModificationExecution {
             throw .invalid(
                 message: "The negation of \(amount) overflows supported counter precision (signed 8 bytes integer)")
         }
-        // A statement may count the same column more than once; each time goes on from the time before.
-        let earlier: Int? = cells.firstIndex { $0.isCounter && $0.column == column.definition.id }
-        let stored: [UInt8] = try current?.counterContext(column) ?? []
-        let context: [UInt8] = earlier.flatMap { cells[$0].value } ?? stored
-        var writer = ByteWriter()
-        do throws(DecodingError) {
-            try CounterContext.increment(
-                context.span.bytes, node: node, delta: isNegative ? -amount : amount, to: &writer)
-        } catch {
-            throw .serverError(message: "The stored value of counter \(column.name) is damaged")
-        }
-        var cell = live(column, writer.array())
-        cell.timeToLive = 0
-        cell.seconds = .max
-        cell.isCounter = true
-        if let earlier { cells[earlier] = cell } else { cells.append(cell) }
+        cells.append(
+            PendingCell(
+                column: column.definition.id, timestamp: times.timestamp,
+                value: SelectorEvaluation.bigint(isNegative ? -amount : amount), isCounter: true))
     }
 }
 

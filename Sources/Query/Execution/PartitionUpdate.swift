@@ -13,6 +13,7 @@ package struct PendingCell: Sendable {
     /// Nil for a tombstone.
     package var value: [UInt8]?
     package var isColumnDeletion: Bool = false
+    /// The value then is by how much to count, as 8 bytes.
     package var isCounter: Bool = false
 }
 
@@ -25,6 +26,8 @@ package struct PartitionUpdate: Sendable {
     package let token: Token
     package private(set) var deletion: Deletion = .none
     private var statics: [[UInt8]] = []
+    /// The static row of a table of counters, whose cells add up before they are encoded.
+    private var staticCounts: (cells: [PendingCell], timestamp: Int64) = ([], 0)
     private var rows: [(clustering: [UInt8], body: [UInt8])] = []
     private var ranges: [(slice: (start: [UInt8], end: [UInt8]), deletion: Deletion)] = []
 
@@ -34,7 +37,9 @@ package struct PartitionUpdate: Sendable {
         self.token = Token(ofKey: key.span.bytes)
     }
 
-    package var isEmpty: Bool { deletion.isNone && statics.isEmpty && rows.isEmpty && ranges.isEmpty }
+    package var isEmpty: Bool {
+        deletion.isNone && statics.isEmpty && staticCounts.cells.isEmpty && rows.isEmpty && ranges.isEmpty
+    }
 
     package mutating func delete(_ deletion: Deletion) {
         self.deletion = self.deletion.merged(with: deletion)
@@ -46,6 +51,11 @@ package struct PartitionUpdate: Sendable {
 
     package mutating func changeStatic(_ cells: [PendingCell], timestamp: Int64) {
         guard !cells.isEmpty else { return }
+        guard !table.isCounter else {
+            staticCounts.cells += cells
+            staticCounts.timestamp = timestamp
+            return
+        }
         statics.append(PartitionUpdate.body(marker: nil, deletion: .none, cells, timestamp: timestamp))
     }
 
@@ -56,7 +66,7 @@ package struct PartitionUpdate: Sendable {
         rows.append((clustering, PartitionUpdate.body(marker: marker, deletion: deletion, cells, timestamp: timestamp)))
     }
 
-    /// Encodes a row. Of two cells for the same place the one that reconciliation would keep stays.
+    /// Encodes a row. Of two cells for the same place the one that reconciliation would keep stays; counts add up.
     private static func body(
         marker: RowMarker?, deletion: Deletion, _ cells: [PendingCell], timestamp: Int64
     ) -> [UInt8] {
@@ -85,7 +95,11 @@ package struct PartitionUpdate: Sendable {
         var unique: [PendingCell] = []
         for cell in sorted {
             if let last = unique.last, order(last, cell) == 0 {
-                if wins(cell, over: last) { unique[unique.count - 1] = cell }
+                if let sum = sum(last, cell) {
+                    unique[unique.count - 1].value = sum
+                } else if wins(cell, over: last) {
+                    unique[unique.count - 1] = cell
+                }
             } else {
                 unique.append(cell)
             }
@@ -99,6 +113,13 @@ package struct PartitionUpdate: Sendable {
         return ByteOrder.compare(a.path ?? [], b.path ?? [])
     }
 
+    /// By how much two cells of one counter count together; nil when one of them does not count.
+    private static func sum(_ a: PendingCell, _ b: PendingCell) -> [UInt8]? {
+        guard a.isCounter, b.isCounter, let left = a.value, let right = b.value else { return nil }
+        func delta(_ bytes: [UInt8]) -> Int64 { bytes.reduce(0) { $0 << 8 | Int64($1) } }
+        return SelectorEvaluation.bigint(delta(left) &+ delta(right))
+    }
+
     private static func wins(_ a: PendingCell, over b: PendingCell) -> Bool {
         if a.timestamp != b.timestamp { return a.timestamp > b.timestamp }
         guard let left = a.value, let right = b.value else { return a.value == nil }
@@ -109,6 +130,9 @@ package struct PartitionUpdate: Sendable {
     package mutating func add(_ later: PartitionUpdate) {
         deletion = deletion.merged(with: later.deletion)
         statics += later.statics
+        if !later.staticCounts.cells.isEmpty {
+            staticCounts = (staticCounts.cells + later.staticCounts.cells, later.staticCounts.timestamp)
+        }
         rows += later.rows
         ranges += later.ranges
     }
@@ -120,10 +144,9 @@ package struct PartitionUpdate: Sendable {
     package func write(to writer: inout ByteWriter) throws(CQLError) {
         var mutation = MutationWriter(table: table.definition.id, token: token, key: key.span.bytes, to: &writer)
         if !deletion.isNone { mutation.partitionDeletion(deletion, to: &writer) }
-        if !statics.isEmpty {
-            let merged = try PartitionUpdate.merged(statics)
+        if let row = try staticRow() {
             let start = mutation.beginStaticRow(&writer)
-            writer.write(merged)
+            writer.write(row)
             mutation.endBody(start, &writer)
         }
         mutation.beginRows(&writer)
@@ -138,6 +161,14 @@ package struct PartitionUpdate: Sendable {
                 start: range.slice.start.span.bytes, end: range.slice.end.span.bytes, range.deletion, to: &writer)
         }
         mutation.finish(&writer)
+    }
+
+    private func staticRow() throws(CQLError) -> [UInt8]? {
+        if !staticCounts.cells.isEmpty {
+            return PartitionUpdate.body(
+                marker: nil, deletion: .none, staticCounts.cells, timestamp: staticCounts.timestamp)
+        }
+        return statics.isEmpty ? nil : try PartitionUpdate.merged(statics)
     }
 
     private static func merged(_ bodies: [[UInt8]]) throws(CQLError) -> [UInt8] {

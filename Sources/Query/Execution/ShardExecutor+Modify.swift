@@ -75,7 +75,7 @@ extension ShardExecutor {
             let bindings = self.bindings(statement.values, context)
             let times = try WriteTimes(plan, bindings, defaultTimestamp: timestamp)
             try timestampLimit.check(times.timestamp, now: host.time.wallMicroseconds, plan.table)
-            let step = ModificationExecution(plan: plan, bindings: bindings, times: times, node: node.hostID)
+            let step = ModificationExecution(plan: plan, bindings: bindings, times: times)
             let keys: [[UInt8]] = try plan.restrictions.partitionKeys(plan.table, bindings)
             if keys.count > 1 {
                 // Every partition gets every row, so both limits together would still let one statement run for hours.
@@ -115,21 +115,22 @@ extension ShardExecutor {
     ) async throws {
         if works.contains(where: \.needsRead) { try ConsistencyCheck.validateReadBeforeWrite(level) }
         try checkWriters(works, level)
-        let kind: WriteKind = works.count <= 1 ? .simple : kind == .logged ? .batch : .unloggedBatch
+        if kind == .logged, works.count > 1 { return try await writeLogged(works, level) }
+        let kind: WriteKind = works.count <= 1 ? .simple : .unloggedBatch
         let terms = WriteTerms(level: level, kind: kind, deadline: Deadline(timeouts.write, host.time))
         _ = try await group.run(byShard(works), from: self) { executor, works in
             try await executor.writeHere(works, terms)
         }
     }
 
-    private func byShard(_ works: [PartitionWork]) -> [[PartitionWork]] {
+    func byShard(_ works: [PartitionWork]) -> [[PartitionWork]] {
         var byShard: [[PartitionWork]] = Array(repeating: [], count: group.executors.count)
         for work in works { byShard[group.slices.shard(of: work.token)].append(work) }
         return byShard
     }
 
     /// Refuses, before anything is written, what some partition has too few live replicas for.
-    private func checkWriters(_ works: [PartitionWork], _ level: Consistency) throws {
+    func checkWriters(_ works: [PartitionWork], _ level: Consistency) throws {
         guard level != .any else { return }
         var seen: Set<ObjectIdentifier> = []
         for work in works {
@@ -200,33 +201,8 @@ extension ShardExecutor {
         try send(try work.encoded(after: found), table, plan, terms, gather)
     }
 
-    private func told(_ failure: any Error) -> any Error {
+    func told(_ failure: any Error) -> any Error {
         (failure as? CoordinationFailure).map(cqlError) ?? failure
-    }
-
-    // MARK: Counters
-
-    /// Counts in this node's own data.
-    private func writeCounters(_ works: [PartitionWork], _ level: Consistency) async throws {
-        try checkWriters(works, level)
-        do {
-            _ = try await group.run(byShard(works), from: self) { executor, works in
-                try await executor.countHere(works)
-            }
-        } catch is WriteTimedOut {
-            throw CQLError.writeTimeout(.counter, level, received: 0, required: 1)
-        }
-    }
-
-    private func countHere(_ works: [PartitionWork]) async throws {
-        var last: LogPosition = .start
-        for work in works {
-            guard let table = store.table(work.table.definition.id) else {
-                throw CQLError.invalid(message: "table \(work.table.name) does not exist")
-            }
-            last = max(last, try await apply(work, table, within: timeouts.write))
-        }
-        try await waitUntilDurable(last, isCounter: true)
     }
 
     // MARK: This node's own data
@@ -248,7 +224,7 @@ extension ShardExecutor {
         return keys
     }
 
-    private func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
+    func stored(_ work: PartitionWork, _ table: TableStore) async throws -> StoredPartition {
         try await readStored(table, work.key, clustering: try clusteringKeys(work))
     }
 
@@ -262,8 +238,8 @@ extension ShardExecutor {
     /// Returns once the write at `position` may be acknowledged.
     ///
     /// - Throws: `WriteTimedOut`, or what the log failed with.
-    private func waitUntilDurable(_ position: LogPosition, isCounter: Bool = false) async throws {
-        switch await replica.end(of: position, isCounter: isCounter) {
+    private func waitUntilDurable(_ position: LogPosition) async throws {
+        switch await replica.end(of: position) {
         case .durable: return
         case .failed(let failure): throw failure
         case .timedOut: throw WriteTimedOut()

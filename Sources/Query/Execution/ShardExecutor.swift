@@ -88,7 +88,7 @@ public final class ShardExecutor: @unchecked Sendable {
             }
             return try await modify(batch.plans.map { ($0, values) }, kind: batch.kind, own)
         case .truncate(let table):
-            return try await truncate(table, context)
+            return try await truncate(table)
         case .use(let keyspace):
             guard catalog.schema.keyspace(keyspace) != nil else {
                 throw CQLError.invalid(message: "Keyspace '\(keyspace)' does not exist")
@@ -99,25 +99,6 @@ public final class ShardExecutor: @unchecked Sendable {
         case .describe(let describe):
             return try node.describe(describe, catalog.schema, context, coordination.view.topology)
         }
-    }
-
-    private func truncate(_ table: CompiledTable, _ context: RequestContext) async throws -> QueryResult {
-        if SystemKeyspaceNames.isLocal(table.keyspace) {
-            throw CQLError.unauthorized(message: "\(table.keyspace) keyspace is not user-modifiable.")
-        }
-        let engine: StorageEngine = group.engine
-        let id: UUID = table.definition.id
-        let done: Bool?
-        do {
-            done = try await host.within(timeouts.truncate, on: loop, "truncate") {
-                try await engine.truncate(id: id)
-                return true
-            }
-        } catch {
-            throw CQLError.truncateError(message: "Error during truncate: \(StorageFailure.words(error))")
-        }
-        if done == nil { throw CQLError.truncateError(message: "Truncating \(table.name) takes too long; it goes on") }
-        return .void
     }
 
     private func changeSchema(_ change: Statement, _ context: RequestContext) async throws -> QueryResult {

@@ -22,6 +22,7 @@ public final class ShardGroup: @unchecked Sendable {
         self.host = host
         self.coordination = coordination
         self.slices = ShardSlices(count: engine.shards.count)
+        coordination.tables.take(catalog.replications)
         self.executors = engine.shards.enumerated().map { index, store in
             ShardExecutor(
                 index: index, store: store, host: host, node: node, group: self, catalog: catalog,
@@ -78,6 +79,7 @@ public final class ShardGroup: @unchecked Sendable {
 
     /// Gives every shard a new catalog, one after the other; returns when all have it.
     package func publish(_ catalog: Catalog) async throws {
+        coordination.tables.take(catalog.replications)
         for shard in executors.indices {
             try await run(on: shard) { executor in executor.take(catalog) }
         }

@@ -25,15 +25,6 @@ final class StoredRow: CurrentRow {
         return elements
     }
 
-    func counterContext(_ column: CompiledColumn) throws(CQLError) -> [UInt8] {
-        var context: [UInt8] = []
-        try visit(column) { cell in
-            guard cell.flags.contains(.counter), !cell.isTombstone else { return }
-            context = Array(bytes[cell.valueOffset..<(cell.valueOffset + cell.valueByteCount)])
-        }
-        return context
-    }
-
     private func visit(_ column: CompiledColumn, _ body: (Cell) -> Void) throws(CQLError) {
         if bytes.isEmpty { return }
         do throws(DecodingError) {

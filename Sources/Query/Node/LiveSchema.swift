@@ -1,5 +1,6 @@
 package import CQL
 import Cluster
+import Coordination
 package import DataModel
 import Environment
 import Storage
@@ -49,6 +50,7 @@ package actor LiveSchema {
         try await group.publish(next)
         catalog = next
         for table in difference.droppedTables { try await group.engine.dropTable(id: table.id) }
+        await group.coordination.forget(difference.droppedTables.map(\.id))
         for event in difference.events { tellClients(event) }
     }
 

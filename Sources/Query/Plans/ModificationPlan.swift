@@ -33,7 +33,6 @@ package struct ColumnChange: Sendable {
     package var needsRead: Bool {
         switch (action, column.type) {
         case (.assignElement, .list), (.deleteElement, .list), (.remove, .list): true
-        case (.count, _): true
         default: false
         }
     }

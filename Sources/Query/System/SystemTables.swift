@@ -1,4 +1,6 @@
+package import Coordination
 package import DataModel
+import Primitives
 
 /// The keyspaces that the server makes by itself: what is in them, what of it is computed.
 package enum SystemTables {
@@ -26,6 +28,14 @@ package enum SystemTables {
             ])
         virtualSchema.isVirtual = true
         return [system, schema, traces, views, virtualSchema]
+    }()
+
+    /// Where this node keeps the batches of others.
+    package static let batches: BatchTable = {
+        let table: TableDefinition? = SystemKeyspaceTables.stored.first { $0.name == "batches" }
+        func id(_ column: String) -> UInt16 { table?.columns.first { $0.name == column }?.id ?? 0 }
+        return BatchTable(
+            id: table?.id ?? UUID(high: 0, low: 0), mutations: id("mutations"), version: id("version"))
     }()
 
     /// The tables that are computed, in no order that matters.

@@ -84,7 +84,9 @@ actor MetadataFollower {
         try await parts.coordination.take(Topology(members: members, local: local))
         parts.gossip.setMembers(members, seeds: parts.seeds)
         await parts.hints.setMembers(members) { liveness.isAlive($0) }
-        await parts.delivery.setOtherNodeCount(members.count { $0.state != .left && $0.id != local })
+        let otherCount: Int = members.count { $0.state != .left && $0.id != local }
+        await parts.delivery.setOtherNodeCount(otherCount)
+        parts.coordination.batchLog.setOtherNodeCount(otherCount)
         parts.watch.membersChanged(members)
         log.info(
             "The members of the cluster are known",

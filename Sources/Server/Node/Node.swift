@@ -83,6 +83,7 @@ package final class Node: Sendable {
         onSessions { $0.pauseAll() }
         await drain()
         onSessions { $0.closeAll() }
+        await parts.coordination.batchLog.stop()
         await parts.gossip.stop()
         await parts.delivery.stop()
         await parts.metadata.stop()

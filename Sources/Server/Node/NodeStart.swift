@@ -147,6 +147,7 @@ struct NodeStart {
 
     private func coordinate(_ local: LocalNode, _ place: Place, _ engine: StorageEngine) async throws -> DataParts {
         let id = NodeID(local.hostID)
+        let folder: String = configuration.dataDirectory
         let members: [Member] = place.metadata.current?.members ?? []
         let liveness = Liveness(local: id)
         let hintLog: Logger = logs.logger("hints")
@@ -156,10 +157,14 @@ struct NodeStart {
         guard let paxos = PaxosTable(SystemTables.paxos) else {
             throw ConfigurationError("The table system.paxos is not as this release makes it.")
         }
+        let disk: any Disk = host.disk
+        let truncations = try await LoopWork("open truncation times", on: host.loops[0], of: host) {
+            try await TruncationTimes.open(directory: folder + "/metadata", disk: disk)
+        }.value()
         let coordination = NodeCoordination(
             NodeCoordination.Parts(
                 host: host, local: id, liveness: liveness, messages: place.messages.service,
-                clock: place.messages.clock, hints: hints),
+                clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches),
             engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
             counterWriteTimeout: configuration.execution.timeouts.counterWrite)
@@ -168,10 +173,11 @@ struct NodeStart {
             liveness: liveness, settings: configuration.gossip)
         let metadata: MetadataLog = place.metadata
         let delivery = HintDelivery(
-            store: hints, host: host, messenger: place.messages.service, liveness: liveness
-        ) { table in
-            metadata.current?.schema.sortedKeyspaces.contains { $0.tables.values.contains { $0.id == table } } ?? true
-        }
+            store: hints, host: host, messenger: place.messages.service, liveness: liveness,
+            tableExists: { table in
+                metadata.current?.schema.sortedKeyspaces.contains { $0.tables.values.contains { $0.id == table } }
+                    ?? true
+            }, truncatedAt: { truncations.time(of: $0) })
         return DataParts(coordination: coordination, gossip: gossip, hints: hints, delivery: delivery)
     }
 
@@ -187,6 +193,7 @@ struct NodeStart {
             watch.livenessChanged(node, isAlive: isAlive)
         }
         await data.delivery.start()
+        data.coordination.batchLog.start()
         gossip.publish(.datacenter, configuration.text("data_center"))
         gossip.publish(.rack, configuration.text("rack"))
         gossip.publish(.releaseVersion, ServerVersions.release)

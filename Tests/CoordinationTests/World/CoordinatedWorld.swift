@@ -171,7 +171,8 @@ final class CoordinatedNode: @unchecked Sendable {
             clock: clock, host: host, tables: lookup, truncatedAt: { times.time(of: $0) })
         self.batchLog = log
         self.truncation = TruncationCoordinator(
-            engine: engine, times: times, clock: clock, messenger: messages, liveness: liveness, host: host)
+            local: member.id, engine: engine, times: times, clock: clock, messenger: messages, liveness: liveness,
+            host: host)
         self.batches = views.enumerated().map { index, view in
             BatchCoordinator(view: view, loop: host.loops[index], log: log, writes: writes, host: host)
         }

@@ -192,7 +192,9 @@ final class ClusterNode: @unchecked Sendable {
                 clusterID: UUID(high: 5, low: 5)), callbacks: MessageCallbacks { clock.current })
         let parts = NodeCoordination.Parts(
             host: host, local: member.id, liveness: liveness, messages: messages, clock: clock,
-            hints: try await HintStore.open(host: host, options: HintOptions(directory: "data/hints")))
+            hints: try await HintStore.open(host: host, options: HintOptions(directory: "data/hints")),
+            truncations: try await TruncationTimes.open(directory: "data/metadata", disk: host.disk),
+            batches: SystemTables.batches)
         let coordination = NodeCoordination(
             parts, engine: engine, topology: Topology(members: members, local: member.id),
             paxos: try #require(PaxosTable(SystemTables.paxos)))

@@ -70,7 +70,9 @@ final class NodeUnderTest: Sendable {
         return NodeCoordination(
             NodeCoordination.Parts(
                 host: host, local: local, liveness: Liveness(local: local), messages: messages, clock: clock,
-                hints: hints),
+                hints: hints,
+                truncations: try await TruncationTimes.open(directory: "data/metadata", disk: host.disk),
+                batches: SystemTables.batches),
             engine: engine, topology: Topology(members: [member], local: local),
             paxos: try #require(PaxosTable(SystemTables.paxos)))
     }

@@ -46,17 +46,18 @@ import Testing
         let plan = try sandbox.modification("UPDATE c SET n = n + 5, n = n - 2, n = n + 4 WHERE k = 1")
         let bindings = Bindings(values: [], nowMicroseconds: 1_000_000, timeUUIDs: nil)
         let execution = ModificationExecution(
-            plan: plan, bindings: bindings, times: WriteTimes(timestamp: 1, timeToLive: 0, nowSeconds: 1),
-            node: UUID(high: 1, low: 2))
+            plan: plan, bindings: bindings, times: WriteTimes(timestamp: 1, timeToLive: 0, nowSeconds: 1))
         var update = PartitionUpdate(table: plan.table, key: [0, 0, 0, 1])
         try execution.apply(to: &update)
         let body: [UInt8] = try #require(update.changes.rows.first?.body)
-        var totals: [Int64] = []
+        var deltas: [Int64] = []
         var reader = try RowReader(body.span.bytes)
         while let cell = try reader.next() {
-            let context: [UInt8] = Array(body[cell.valueOffset..<(cell.valueOffset + cell.valueByteCount)])
-            totals.append(try CounterContext.total(of: context.span.bytes))
+            let value: [UInt8] = Array(body[cell.valueOffset..<(cell.valueOffset + cell.valueByteCount)])
+            var number = ByteReader(value.span.bytes)
+            deltas.append(try number.readInt64())
+            #expect(cell.flags.contains(.counter))
         }
-        #expect(totals == [7])
+        #expect(deltas == [7])
     }
 }
