@@ -40,6 +40,15 @@ extension RunTests {
                     [0, 1, 2].map { event(400 + round * 500 + $0 * 50, 0, .compact(node: $0)) }
                 },
             rules: [.nothingDeletedReturns, .replicasAgree, .quorumReadsAreMonotonic]),
+        Planted(
+            plant: .acceptOlderBallot, work: [.registers],
+            // Whoever stands still between promise and proposal for longer than courtesy is shown comes too late.
+            faults: [
+                event(300, 5_600, .slowLink(0, 1, milliseconds: 60)),
+                event(300, 5_600, .slowLink(1, 2, milliseconds: 60)),
+                event(300, 5_600, .slowLink(0, 2, milliseconds: 60)),
+            ] + (0..<9).map { event(500 + $0 * 600, 450, .pause(node: $0 % 3)) },
+            rules: [.serialIsLinearizable]),
     ]
 
     @Test(arguments: planted) func everyPlantedBugIsFound(planted: Planted) throws {

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64(1), 2]) func clustersHoldAllRulesUnderFaults(seed: UInt64) throws {
-        let report: RunReport = try Self.report(seed) { $0.workloads = [.rows, .schema] }
+        let report: RunReport = try Self.report(seed) { $0.workloads = [.rows, .registers, .schema] }
         #expect(report.isGood, "\(report.text)")
         #expect(report.undecided.isEmpty, "\(report.text)")
         #expect(report.operationCount > 100)
