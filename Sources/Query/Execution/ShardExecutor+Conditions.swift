@@ -21,7 +21,7 @@ extension PartitionWork {
             let times = WriteTimes(
                 timestamp: ballot.microseconds, timeToLive: step.times.timeToLive, nowSeconds: step.times.nowSeconds)
             var written = ModificationExecution(
-                plan: step.plan, bindings: step.bindings, times: times, node: step.node)
+                plan: step.plan, bindings: step.bindings, times: times)
             written.listPlaces = places
             return written
         }
