@@ -1,9 +1,11 @@
-/// One attempt to have an edit decided: counts the voters' answers and says what to do next.
+/// One attempt to have an edit decided, or to prove that none has been: counts the voters' answers and says what to do
+/// next.
 ///
 /// A pure value; every order of answers can be tried by calling `received`. What comes out may be another node's edit:
 /// one that a voter had accepted before must be completed first.
 ///
 ///     start ──▶ prepare to all voters ──majority promised──▶ accept to all voters ──majority accepted──▶ chosen
+///                      ├── nothing to propose, nothing accepted ──▶ undecided            │
 ///                      └── a majority cannot be reached any more ──▶ overruled, behind or noMajority ◀──┘
 package struct EpochProposal: Sendable {
     package enum Phase: UInt8, Sendable {
@@ -21,6 +23,8 @@ package struct EpochProposal: Sendable {
     package enum Outcome: Hashable, Sendable {
         /// A majority accepted this edit: it is decided for ever.
         case chosen(MetadataEdit)
+        /// Nothing was to be proposed, and nothing had been decided for the epoch when the attempt began.
+        case undecided
         /// Others are at it with a larger ballot than this.
         case overruled(by: MetadataBallot)
         /// A voter knows later epochs than this node.
@@ -41,7 +45,8 @@ package struct EpochProposal: Sendable {
     package private(set) var phase: Phase = .preparing
     /// Whether a voter may have accepted the edit, so that others may complete it after this attempt has failed.
     package private(set) var hasAskedToAccept = false
-    private var edit: MetadataEdit
+    /// Nil when there is nothing to propose.
+    private var edit: MetadataEdit?
     /// The ballot of the edit that must be completed instead of the own one.
     private var inherited: MetadataBallot = .none
     private var agreed: Set<NodeID> = []
@@ -50,7 +55,12 @@ package struct EpochProposal: Sendable {
     private var largestSeen: MetadataBallot = .none
 
     package init(_ edit: MetadataEdit, ballot: MetadataBallot, voters: [NodeID]) {
-        self.epoch = edit.epoch
+        self.init(edit, epoch: edit.epoch, ballot: ballot, voters: voters)
+    }
+
+    /// - Parameter edit: nil to learn whether anything has been decided for the epoch; what may have been is completed.
+    package init(_ edit: MetadataEdit?, epoch: UInt64, ballot: MetadataBallot, voters: [NodeID]) {
+        self.epoch = epoch
         self.edit = edit
         self.ballot = ballot
         self.voters = voters
@@ -78,7 +88,8 @@ package struct EpochProposal: Sendable {
             return agreed.count >= majority ? askToAccept() : []
         case (.answer(.accepted), .accepting):
             agreed.insert(voter)
-            return agreed.count >= majority ? end(.chosen(edit)) : []
+            guard agreed.count >= majority, let edit else { return [] }
+            return end(.chosen(edit))
         case (.answer(.refused(let larger)), _):
             largestSeen = max(largestSeen, larger)
             return lost(voter)
@@ -88,6 +99,7 @@ package struct EpochProposal: Sendable {
     }
 
     private mutating func askToAccept() -> [Action] {
+        guard let edit else { return end(.undecided) }
         phase = .accepting
         hasAskedToAccept = true
         agreed = []

@@ -21,12 +21,14 @@ extension MetadataLog {
     ///
     /// - Parameters:
     ///   - timeout: for how long to try; a vote that is under way at its end is waited for.
+    ///   - provesNoChange: whether, where there is nothing to do, it succeeds only once a majority has proved that nothing
+    ///     newer has been decided.
     ///   - body: makes the new value of the present one; nil or an equal one when there is nothing to do. It is called
     ///     again when another change came first. What it throws is thrown, once a majority has confirmed that the value
     ///     it was given is the newest.
     /// - Returns: the value with the change, which the listener has been told of.
     package func change(
-        timeout: Duration, _ body: @Sendable (ClusterMetadata) throws -> ClusterMetadata?
+        timeout: Duration, provesNoChange: Bool = false, _ body: @Sendable (ClusterMetadata) throws -> ClusterMetadata?
     ) async throws -> ClusterMetadata {
         await enter(.propose)
         defer { leave(.propose) }
@@ -43,41 +45,51 @@ extension MetadataLog {
                 await delivered(before.epoch)
                 return before
             }
-            guard let edit = try await edit(before, body) else {
+            let edit: MetadataEdit? = try await edit(before, body)
+            if edit == nil {
                 if metadata?.epoch != before.epoch { continue }
-                return before
+                if !provesNoChange || before.voters == [identity.id] { return before }
             }
-            proposed.insert(edit.id)
+            if let edit { proposed.insert(edit.id) }
             let (outcome, mayBeCompleted) = try await decide(edit, from: before, round)
-            isUncertain = isUncertain || mayBeCompleted
+            isUncertain = isUncertain || mayBeCompleted && edit != nil
             // A voter holds the ballots of failed attempts against later ones, also those of the same node.
             round &+= 1
-            switch outcome {
-            case .chosen(let chosen):
-                try await learn(chosen)
-                await delivered(chosen.epoch)
-                await announce(chosen)
-            case .behind(let node): _ = await catchUp(from: node)
-            case .overruled(let ballot): round = max(round, ballot.round &+ 1)
-            case .noMajority: break
-            }
+            if try await isOver(outcome, from: before) { return before }
+            if case .overruled(let ballot) = outcome { round = max(round, ballot.round &+ 1) }
             if metadata?.epoch != before.epoch { round = 1 }
-            if let decided = recent.first(where: { $0.epoch == edit.epoch }) {
+            if let decided = recent.first(where: { $0.epoch == before.epoch + 1 }) {
                 if proposed.contains(decided.id) { continue }
                 // The epoch is another's, so this edit is out; a snapshot would not have told.
                 isUncertain = false
             }
-            guard host.time.monotonicNanoseconds < end else {
-                guard case .noMajority(let reachable, let needed) = outcome else {
-                    throw MetadataFailure.contended(isUncertain: isUncertain)
-                }
-                throw MetadataFailure.noMajority(reachable: reachable, needed: needed, isUncertain: isUncertain)
-            }
+            guard host.time.monotonicNanoseconds < end else { throw MetadataLog.failure(outcome, isUncertain) }
             // After another's change the next attempt may begin at once.
             if case .chosen = outcome { continue }
             try await pause(pauseCount)
             pauseCount += 1
         }
+    }
+
+    /// Takes in what an attempt came to; whether it has proved that there is nothing to do.
+    private func isOver(_ outcome: EpochProposal.Outcome, from before: ClusterMetadata) async throws -> Bool {
+        switch outcome {
+        case .chosen(let chosen):
+            try await learn(chosen)
+            await delivered(chosen.epoch)
+            await announce(chosen)
+        case .behind(let node): _ = await catchUp(from: node)
+        case .undecided: return metadata?.epoch == before.epoch
+        case .overruled, .noMajority: break
+        }
+        return false
+    }
+
+    private static func failure(_ outcome: EpochProposal.Outcome, _ isUncertain: Bool) -> MetadataFailure {
+        guard case .noMajority(let reachable, let needed) = outcome else {
+            return .contended(isUncertain: isUncertain)
+        }
+        return .noMajority(reachable: reachable, needed: needed, isUncertain: isUncertain)
     }
 
     /// The edit that `body` wants; nil when it wants none.
@@ -105,13 +117,13 @@ extension MetadataLog {
     }
 
     private func decide(
-        _ edit: MetadataEdit, from before: ClusterMetadata, _ round: UInt64
+        _ edit: MetadataEdit?, from before: ClusterMetadata, _ round: UInt64
     ) async throws -> (EpochProposal.Outcome, mayBeCompleted: Bool) {
-        if before.voters == [identity.id] { return (try await decideAlone(edit), false) }
+        if before.voters == [identity.id], let edit { return (try await decideAlone(edit), false) }
         let ballot = MetadataBallot(round: round, node: identity.id, nonce: host.entropy.next())
         attemptCount += 1
         let number: UInt64 = attemptCount
-        let proposal = EpochProposal(edit, ballot: ballot, voters: before.voters)
+        let proposal = EpochProposal(edit, epoch: before.epoch + 1, ballot: ballot, voters: before.voters)
         let clusterID: UUID = before.clusterID
         let outcome: EpochProposal.Outcome = await withUnsafeContinuation { continuation in
             attempt = ProposalInFlight(number: number, proposal: proposal, continuation: continuation)

@@ -42,7 +42,8 @@ package final class SchemaChanges: Sendable {
             return after
         }
         do {
-            _ = try await log.change(timeout: timeout, change)
+            // What need not be changed is so in the newest schema, not only in the one that this node knows.
+            _ = try await log.change(timeout: timeout, provesNoChange: true, change)
         } catch let failure as MetadataFailure {
             throw CQLError.serverError(message: "The schema could not be changed: \(failure)")
         } catch let error as CQLError { throw error } catch {

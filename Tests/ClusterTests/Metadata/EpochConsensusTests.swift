@@ -80,6 +80,26 @@ import Testing
         #expect(asked == [.accept(expected, by: [node(1), node(2), node(3)])])
     }
 
+    @Test func anAttemptWithoutAnEditLearnsWhetherThereIsOne() {
+        func attempt() -> EpochProposal {
+            EpochProposal(nil, epoch: 2, ballot: ballot(5), voters: [node(1), node(2), node(3)])
+        }
+        var undecided: EpochProposal = attempt()
+        #expect(undecided.received(.answer(.promised(nil)), from: node(1), asked: .preparing) == [])
+        let ended = undecided.received(.answer(.promised(nil)), from: node(2), asked: .preparing)
+        #expect(ended == [.end(.undecided)])
+        #expect(!undecided.hasAskedToAccept)
+        // Accepted once it may have been decided, so it is completed.
+        var completing: EpochProposal = attempt()
+        let known = edit("known")
+        let accepted = AcceptedEdit(ballot: ballot(2), edit: known)
+        _ = completing.received(.answer(.promised(accepted)), from: node(1), asked: .preparing)
+        let asked = completing.received(.answer(.promised(nil)), from: node(3), asked: .preparing)
+        #expect(known.epoch == 2)
+        #expect(
+            asked == [.accept(AcceptedEdit(ballot: ballot(5), edit: known), by: [node(1), node(2), node(3)])])
+    }
+
     @Test func aMinorityEndsTheAttempt() {
         var proposal: EpochProposal = proposal()
         _ = proposal.received(.answer(.promised(nil)), from: node(1), asked: .preparing)

@@ -17,13 +17,16 @@ import Testing
     @Test func theModelDecidesSomething() {
         var decided = 0
         var contended = 0
+        var undecided = 0
         for seed: UInt64 in 0..<100 {
             var model = EpochModel(seed: seed)
             model.run()
             decided += model.chosen.count
             contended += model.contendedCount
+            undecided += model.undecidedCount
         }
         #expect(decided > 200 && contended > 100, "\(decided) decided, \(contended) contended")
+        #expect(undecided > 20, "\(undecided) found undecided")
     }
 }
 
@@ -40,6 +43,8 @@ private struct EpochModel {
         var log: [MetadataEdit] = []
         var acceptor = EpochAcceptor(epoch: 1)
         var proposal: EpochProposal?
+        /// Whether the epoch of the proposal had been decided before it began.
+        var isLate = false
         var round: UInt64 = 1
         var known: UInt64 { UInt64(log.count) }
     }
@@ -50,6 +55,7 @@ private struct EpochModel {
     private(set) var chosen: [UInt64: MetadataEdit] = [:]
     private(set) var conflict: String?
     private(set) var contendedCount = 0
+    private(set) var undecidedCount = 0
     private let lossRate: Int
     private var editCount: UInt64 = 0
 
@@ -88,8 +94,11 @@ private struct EpochModel {
         let id = UUID(high: UInt64(index), low: editCount)
         let ballot = MetadataBallot(round: nodes[index].round, node: node(index), nonce: editCount)
         let edit = MetadataEdit(epoch: known + 1, id: id, changes: [])
-        let proposal = EpochProposal(edit, ballot: ballot, voters: voters(after: nodes[index].log.last))
+        let proposal = EpochProposal(
+            generator.oneIn(4) ? nil : edit, epoch: known + 1, ballot: ballot,
+            voters: voters(after: nodes[index].log.last))
         nodes[index].proposal = proposal
+        nodes[index].isLate = chosen[known + 1] != nil
         perform(proposal.start(), index, proposal)
     }
 
@@ -115,6 +124,10 @@ private struct EpochModel {
             case .end(.behind(let voter)):
                 // A fetch: what the other knows, from its beginning.
                 for edit in nodes[number(voter)].log { learn(index, edit) }
+                nodes[index].proposal = nil
+            case .end(.undecided):
+                if nodes[index].isLate { conflict = "epoch \(proposal.epoch) is decided and was called undecided" }
+                undecidedCount += 1
                 nodes[index].proposal = nil
             case .end(.noMajority): nodes[index].proposal = nil
             }

@@ -23,6 +23,30 @@ import Testing
         #expect(Set(tokens).count == 12, "seed \(seed)")
     }
 
+    /// The others have accepted the change and not heard that it is decided.
+    @Test(arguments: 0..<10)
+    func thatThereIsNothingToDoIsSaidOfTheNewestValueOnly(_ seed: UInt64) throws {
+        let harness = MetadataHarness(seed: seed, machineCount: 3)
+        for index in 0..<3 { harness.startLater(index) }
+        try harness.world.run(for: .seconds(5))
+        harness.net.commitLossProbability = 1
+        _ = try harness.run { try await harness.createKeyspace("a", on: 0) }
+        let epoch: UInt64 = try #require(harness.logs[0]?.epoch)
+        let unchanged: ClusterMetadata = try harness.run {
+            let log = try #require(harness.logs[1])
+            return try await log.change(timeout: .seconds(5), provesNoChange: true) { _ in nil }
+        }
+        #expect(unchanged.epoch == epoch && unchanged.schema.keyspaces["a"] != nil, "seed \(seed)")
+        // Without a majority nobody knows.
+        harness.net.island = Set([harness.ids[2]].compactMap { $0 })
+        #expect(throws: MetadataFailure.self) {
+            try harness.run {
+                let log = try #require(harness.logs[2])
+                return try await log.change(timeout: .seconds(1), provesNoChange: true) { _ in nil }
+            }
+        }
+    }
+
     @Test func aNodeAloneFoundsAClusterAtOnce() throws {
         let harness = MetadataHarness(seed: 1, machineCount: 1)
         let value = try harness.run { try await harness.start(0, seeds: []) }
