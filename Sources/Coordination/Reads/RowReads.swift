@@ -2,7 +2,7 @@ public import Cluster
 public import DataModel
 import Environment
 public import Primitives
-import Storage
+public import Storage
 
 /// How the replicas' versions of one row compare.
 public enum RowReadEnd: Sendable, Equatable {
@@ -22,7 +22,7 @@ public protocol RowReadObserver: AnyObject {
 /// One read of a row that this node has, while other replicas say whether they have the same.
 ///
 /// Owned by a `RowReads`, used again and again. Confined to its loop.
-public final class RowRead: ReplyReceiver {
+public final class RowRead: ReplyReceiver, DurabilityWaiter {
     private unowned let reads: RowReads
     let index: Int
     /// What the observer knows it by.
@@ -62,8 +62,22 @@ public final class RowRead: ReplyReceiver {
             UInt64(bigEndian: unsafe body.unsafeLoadUnaligned(fromByteOffset: 0, as: UInt64.self)) == digest.low,
             UInt64(bigEndian: unsafe body.unsafeLoadUnaligned(fromByteOffset: 8, as: UInt64.self)) == digest.high
         else { return reads.end(self, .unsettled) }
+        agree(position, rule)
+    }
+
+    private func agree(_ position: Int, _ rule: AnswerRule) {
         agreed |= 1 << UInt64(position)
         if rule.isMet(by: agreed) { reads.end(self, .agreed) }
+    }
+
+    /// What this node has read of the row is durable, or never will be.
+    public func writeEnded(_ tag: UInt64, _ end: WriteEnd) {
+        guard let position = position(tag), let rule else { return }
+        switch end {
+        case .durable: agree(position, rule)
+        case .failed: reads.end(self, .unsettled)
+        case .timedOut: reads.end(self, .timedOut(received: rule.received(agreed), required: rule.needed))
+        }
     }
 
     public func failed(_ tag: UInt64, from node: NodeID, _ failure: MessageFailure) {
@@ -74,16 +88,17 @@ public final class RowRead: ReplyReceiver {
 }
 
 /// Reads single rows of which this node is a replica: its own version at once, and from as many others as the level needs
-/// a digest that says whether theirs is the same.
+/// a digest that says whether theirs is the same. Its own counts from when it is durable.
 ///
-///     own row ─▶ reply, digest ─▶ digests of others ─┬─▶ all equal ─▶ the reply
-///                                                    └─▶ one differs ─▶ the general way, which merges and repairs
+///     own row ─▶ reply, digest ─▶ digests of others, own log ─┬─▶ all equal ─▶ the reply
+///                                                             └─▶ one differs ─▶ the general way: merge and repair
 ///
 /// Confined to its loop; `Sendable` is unchecked for that reason.
 ///
 /// Hot: one for each single-row read at a level of more than one replica.
 public final class RowReads: @unchecked Sendable {
     private let view: ClusterView
+    private let replica: ReplicaShard
     private let loop: any Loop
     private let time: any TimeSource
     private var pool: ContiguousArray<RowRead> = []
@@ -99,10 +114,11 @@ public final class RowReads: @unchecked Sendable {
     /// Reads that may be under way; further ones go the general way.
     private static let activeLimit = 65_536
 
-    init(view: ClusterView, loop: any Loop, time: any TimeSource) {
+    package init(view: ClusterView, replica: ReplicaShard) {
         self.view = view
-        self.loop = loop
-        self.time = time
+        self.replica = replica
+        self.loop = replica.store.loop
+        self.time = replica.host.time
     }
 
     /// Takes a read from the pool; nil when too many are under way. It is to be begun, or given back.
@@ -147,10 +163,12 @@ public final class RowReads: @unchecked Sendable {
 
     /// Asks other replicas whether they have `row` too. The reply has been written already; the observer is told later.
     ///
-    /// - Parameter alive: the replicas that are up.
+    /// - Parameters:
+    ///   - position: where the last of the row is in this node's log, which has not failed before that.
+    ///   - alive: the replicas that are up.
     public func begin(
-        _ read: RowRead, _ question: Question, row: UnsafeRawBufferPointer?, shadow: Deletion, key: RawSpan,
-        clustering: RawSpan,
+        _ read: RowRead, _ question: Question, row: UnsafeRawBufferPointer?, shadow: Deletion, position: LogPosition,
+        key: RawSpan, clustering: RawSpan,
         _ frame: RowDigest.Frame, alive: UInt64, observer: any RowReadObserver, tag: UInt64
     ) throws(DecodingError) {
         if let row {
@@ -161,23 +179,51 @@ public final class RowReads: @unchecked Sendable {
         }
         RowRequest.write(
             table: question.table, token: question.token, key: key, clustering: clustering, frame, to: &read.question)
-        read.plan = question.plan
-        read.rule = question.rule
-        read.observer = observer
-        read.tag = tag
-        read.agreed = 1 << UInt64(question.plan.localPosition)
-        read.asked = read.agreed
-        read.generation &+= 1
-        read.startedNanoseconds = time.monotonicNanoseconds
+        start(read, question.plan, question.rule, observer, tag)
         read.speculation = question.speculation
-        read.isActive = true
-        activeCount &+= 1
+        if !awaitsLog(read, position, at: question.plan.localPosition) { read.agreed = read.asked }
         var missing: Int = question.rule.needed &- 1
         while missing > 0, read.isActive, let next = best(read, alive) {
             ask(read, next, question.timeoutMilliseconds)
             missing &-= 1
         }
         if timer == nil, activeCount > 0 { startSweep() }
+    }
+
+    /// Waits until what this node has read is durable, where nobody else is asked. The reply has been written already; the
+    /// observer is told later.
+    ///
+    /// - Parameter position: where the last of the row is in this node's log, which has not failed before that.
+    public func wait(
+        _ read: RowRead, for position: LogPosition, _ plan: ReplicaPlan, _ rule: AnswerRule,
+        observer: any RowReadObserver, tag: UInt64
+    ) {
+        start(read, plan, rule, observer, tag)
+        read.speculation = .never
+        if awaitsLog(read, position, at: plan.localPosition) { return }
+        // Not within this call: the observer expects to hear later.
+        endLater(read, .agreed)
+    }
+
+    private func start(
+        _ read: RowRead, _ plan: ReplicaPlan, _ rule: AnswerRule, _ observer: any RowReadObserver, _ tag: UInt64
+    ) {
+        read.plan = plan
+        read.rule = rule
+        read.observer = observer
+        read.tag = tag
+        read.agreed = 0
+        read.asked = 1 << UInt64(plan.localPosition)
+        read.generation &+= 1
+        read.startedNanoseconds = time.monotonicNanoseconds
+        read.isActive = true
+        activeCount &+= 1
+    }
+
+    /// Whether this node's own answer is one only later.
+    @inline(__always)
+    private func awaitsLog(_ read: RowRead, _ position: LogPosition, at place: Int) -> Bool {
+        replica.wait(for: position, read, tag: read.generation << 6 | UInt64(place))
     }
 
     /// The replica to ask next: one of this data centre if there is one, of these the fastest.
@@ -207,15 +253,18 @@ public final class RowReads: @unchecked Sendable {
             .readRow, for: read, tag: read.generation << 6 | UInt64(position), timeoutMilliseconds: timeoutMilliseconds)
         guard outcome == .ready else {
             // Not within this call: the observer expects to hear later.
-            let generation: UInt64 = read.generation
-            let box = ReadBox(read: read)
-            loop.execute { [self] in
-                if box.read.isActive, box.read.generation == generation { end(box.read, .unsettled) }
-            }
-            return
+            return endLater(read, .unsettled)
         }
         read.question.withUnsafeBytes { link.output.write($0) }
         link.end()
+    }
+
+    private func endLater(_ read: RowRead, _ outcome: RowReadEnd) {
+        let generation: UInt64 = read.generation
+        let box = ReadBox(read: read)
+        loop.execute { [self] in
+            if box.read.isActive, box.read.generation == generation { end(box.read, outcome) }
+        }
     }
 
     /// The work above runs on the loop to which the read is confined.
@@ -231,7 +280,8 @@ public final class RowReads: @unchecked Sendable {
         guard read.isActive else { return }
         read.isActive = false
         activeCount &-= 1
-        latencies.add(time.monotonicNanoseconds &- read.startedNanoseconds)
+        // How long others take is learnt where others were asked.
+        if read.asked & (read.asked &- 1) != 0 { latencies.add(time.monotonicNanoseconds &- read.startedNanoseconds) }
         let observer: (any RowReadObserver)? = read.observer
         read.observer = nil
         read.plan = nil

@@ -15,7 +15,8 @@ public protocol DurabilityWaiter: AnyObject {
     func writeEnded(_ tag: UInt64, _ end: WriteEnd)
 }
 
-/// Writes of one shard that are in the log but not yet as durable as they have to be, in the order of their positions.
+/// Who waits until something of one shard that is in the log is as durable as it has to be: those who have written it, and
+/// those who have read it. In the order of positions.
 ///
 /// Hot: one entry for each write in the synced modes of the commit log. Time is counted in ticks, so that no write reads
 /// the clock.
@@ -39,11 +40,24 @@ public struct DurabilityQueue {
 
     package init() {}
 
-    /// - Parameter ticks: how many ticks the write may wait; it waits at most one more.
+    /// - Parameter ticks: how many ticks there are to wait; one more may pass.
     public mutating func add(
         _ position: LogPosition, _ waiter: any DurabilityWaiter, tag: UInt64, ticks: UInt64 = DurabilityQueue.forever
     ) {
-        entries.append(Entry(position: position, waiter: waiter, tag: tag, lastTick: tick &+ ticks))
+        let entry = Entry(position: position, waiter: waiter, tag: tag, lastTick: tick &+ ticks)
+        if first < entries.count, entries[entries.count - 1].position > position { return insert(entry) }
+        entries.append(entry)
+    }
+
+    /// Puts in somebody who waits for less than others do, as readers may.
+    private mutating func insert(_ entry: Entry) {
+        var low: Int = first
+        var high: Int = entries.count
+        while low < high {
+            let middle: Int = (low + high) / 2
+            if entries[middle].position <= entry.position { low = middle + 1 } else { high = middle }
+        }
+        entries.insert(entry, at: low)
     }
 
     package var isEmpty: Bool { first == entries.count }

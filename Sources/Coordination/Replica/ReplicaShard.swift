@@ -69,7 +69,8 @@ public final class ReplicaShard: @unchecked Sendable {
     /// How long a write waits for memory and for the log before it counts as failed.
     private static let patienceNanoseconds: UInt64 = 2_000_000_000
 
-    /// Tells `waiter` once the write at `position` may be acknowledged; false, and it is not told, when it may be now.
+    /// Tells `waiter` once the write at `position` may be acknowledged, or shown; false, and it is not told, when it may
+    /// be now. Where the log has failed already nobody is told before time is up.
     ///
     /// Hot: once per write in the synced modes of the commit log.
     public func wait(
@@ -95,16 +96,18 @@ public final class ReplicaShard: @unchecked Sendable {
     /// Returns once the write at `position` may be acknowledged, or is too late for its client.
     package func end(of position: LogPosition, isCounter: Bool = false) async -> WriteEnd {
         if store.log.acknowledgeable >= position { return .durable }
+        if let failure = store.log.failure { return .failed(failure) }
         return await withUnsafeContinuation { continuation in
             let waiter = WriteContinuation(continuation)
             if !wait(for: position, waiter, tag: 0, isCounter: isCounter) { waiter.writeEnded(0, .durable) }
         }
     }
 
-    /// Returns once the write at `position` may be acknowledged, however long that takes: whoever sent it has a deadline
-    /// of its own.
+    /// Returns once the write at `position` may be acknowledged, or shown, however long that takes: whoever sent it has a
+    /// deadline of its own.
     package func waitUntilDurable(_ position: LogPosition) async throws(StorageError) {
         if store.log.acknowledgeable >= position { return }
+        if let failure = store.log.failure { throw failure }
         let end: WriteEnd = await withUnsafeContinuation { continuation in
             durability.add(position, WriteContinuation(continuation), tag: 0)
         }
@@ -140,11 +143,14 @@ public final class ReplicaShard: @unchecked Sendable {
 
     // MARK: Reads
 
-    /// Adds this shard's part to a page.
+    /// Adds this shard's part to a page, and returns once what is in it is durable: a write that is shown to somebody and
+    /// is gone after a loss of power has never been.
     package func fill(_ page: PageWriter, _ request: PageRequest) async throws(ReplicaError) {
         guard let table = store.table(request.table) else { throw .unknownTable(request.table) }
         do throws(StorageError) {
-            try await page.fill(from: table.cursor(request.command))
+            let cursor: ReadCursor = table.cursor(request.command)
+            try await page.fill(from: cursor)
+            try await waitUntilDurable(cursor.lastPosition)
         } catch { throw .storage(error) }
     }
 }

@@ -28,7 +28,7 @@ public final class ShardCoordination: @unchecked Sendable {
         self.writes = writes
         self.batches = batches
         self.reads = ReadCoordinator(view: view, node: node, host: host, loop: loop)
-        self.rowReads = RowReads(view: view, loop: loop, time: host.time)
+        self.rowReads = RowReads(view: view, replica: writes.replica)
         self.paxos = paxos
         self.counters = CounterCoordinator(view: view, replica: writes.replica, writes: writes, host: host)
     }

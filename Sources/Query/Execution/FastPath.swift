@@ -11,7 +11,7 @@ public enum FastOutcome {
     case replied
     /// The write is applied; a Void result may be sent once the log has reached the position.
     case written(LogPosition)
-    /// Other nodes have been asked; the observer hears of the end, or has already.
+    /// Other nodes have been asked, or what was read is not durable yet; the observer hears of the end, or has already.
     case pending
     /// Another shard has the partition.
     case elsewhere(Int)
@@ -19,7 +19,7 @@ public enum FastOutcome {
     case notFast
 }
 
-/// Who waits for requests of the hot path that other nodes take part in.
+/// Who waits for requests of the hot path that other nodes take part in, or the log.
 public protocol FastObserver: WriteObserver, RowReadObserver {}
 
 /// What the hot paths keep between requests, so that a warm one allocates nothing.
@@ -48,26 +48,6 @@ final class FastBuffers {
     /// Where a bound value is; the index is that of a marker of the statement whose values were located.
     @inline(__always)
     func value(_ index: Int) -> WireValue { unsafe values[index & 0xFFFF] }
-}
-
-/// A table on this shard as the hot path sees it.
-final class FastTable {
-    let table: CompiledTable
-    let store: TableStore
-    let slots: RowSlots
-    let speculation: SpeculativeRetry
-    let graceSeconds: Int64
-    /// The ids of all regular columns, ascending.
-    let columns: [UInt16]
-
-    init(_ table: CompiledTable, _ store: TableStore) {
-        self.table = table
-        self.store = store
-        self.slots = RowSlots(columns: table.regulars, slotByID: table.regularSlots)
-        self.speculation = SpeculativeRetry(table.definition.options.speculativeRetry)
-        self.graceSeconds = Int64(table.definition.options.gcGraceSeconds)
-        self.columns = table.regulars.map(\.definition.id).sorted()
-    }
 }
 
 /// Single-row reads and writes, straight from the bytes of the request to the memtable and into the response.
@@ -370,6 +350,11 @@ extension ShardExecutor {
             token: token, key: buffers.key.span, clustering: buffers.clustering.span, columns: read.columns,
             scratch: &buffers.row)
         if case .needsCursor = answer { return .notFast }
+        if !store.isLastReadDurable {
+            return try readWhenDurable(
+                FastRowRead(read: read, place: place, plan: plan, rule: rule, token: token), answer, statement,
+                parameters, body, response, observer, tag)
+        }
         try respond(
             answer, read, place, statement, parameters, body, response, now: host.time.wallMicroseconds / 1_000_000,
             into: &output)
@@ -383,6 +368,29 @@ extension ShardExecutor {
         let plan: ReplicaPlan
         let rule: AnswerRule
         let token: Token
+    }
+
+    /// Keeps the reply with what this node has read back until that is durable: shown and then lost with the power it
+    /// would be a row that was there and was not.
+    @inline(never)
+    private func readWhenDurable(
+        _ row: FastRowRead, _ answer: RowAnswer, _ statement: PreparedStatement, _ parameters: QueryParameters,
+        _ body: RawSpan, _ response: FastResponse, _ observer: any FastObserver, _ tag: UInt64
+    ) throws -> FastOutcome {
+        if store.isLastReadDoubtful { return .notFast }
+        guard let pending = coordination.rowReads.take() else { return .notFast }
+        do {
+            try respond(
+                answer, row.read, row.place, statement, parameters, body, response,
+                now: host.time.wallMicroseconds / 1_000_000, into: &pending.reply)
+        } catch {
+            coordination.rowReads.giveBack(pending)
+            throw error
+        }
+        pending.request.write(body)
+        coordination.rowReads.wait(
+            pending, for: store.lastReadPosition, row.plan, row.rule, observer: observer, tag: tag)
+        return .pending
     }
 
     /// Reads this node's version of the row and asks others whether they have the same.
@@ -400,6 +408,7 @@ extension ShardExecutor {
             scratch: &buffers.row)
         let shadow: Deletion = store.lastShadow
         if case .needsCursor = answer { return .notFast }
+        if store.isLastReadDoubtful { return .notFast }
         guard let pending = coordination.rowReads.take() else { return .notFast }
         let now: Int64 = host.time.wallMicroseconds / 1_000_000
         let frame = RowDigest.Frame(
@@ -414,8 +423,9 @@ extension ShardExecutor {
             var found: UnsafeRawBufferPointer?
             if case .row(let row) = answer { found = row }
             try coordination.rowReads.begin(
-                pending, question, row: found, shadow: shadow, key: buffers.key.span,
-                clustering: buffers.clustering.span, frame, alive: alive, observer: observer, tag: tag)
+                pending, question, row: found, shadow: shadow, position: store.lastReadPosition,
+                key: buffers.key.span, clustering: buffers.clustering.span, frame, alive: alive, observer: observer,
+                tag: tag)
         } catch {
             coordination.rowReads.giveBack(pending)
             throw error

@@ -1,4 +1,5 @@
 import CQL
+import Coordination
 import DataModel
 import Environment
 import Primitives
@@ -13,7 +14,7 @@ final class SelectRead: @unchecked Sendable {
     var isComplete = false
     private let plan: SelectPlan
     private let isResuming: Bool
-    private let consistency: Consistency
+    let consistency: Consistency
     /// When the client stops waiting.
     let deadline: Deadline
     private let host: Host
@@ -159,6 +160,16 @@ final class SelectRead: @unchecked Sendable {
                 if loaded == nil { throw timeout }
             }
         }
+    }
+
+    /// Returns once what was read is durable up to a place in the log: before that nobody is to see it.
+    func waitUntilDurable(_ position: LogPosition, in replica: ReplicaShard) async throws {
+        if replica.store.log.acknowledgeable >= position { return }
+        let isDurable: Bool? = try await host.within(deadline.left(host.time), on: replica.store.loop, "read") {
+            try await replica.waitUntilDurable(position)
+            return true
+        }
+        if isDurable == nil { throw timeout }
     }
 
     /// `Sendable` is unchecked because the cursor stays on its loop, and whoever lends it does not touch it meanwhile.

@@ -1,4 +1,5 @@
 import CQL
+import Coordination
 import DataModel
 import Primitives
 import Storage
@@ -91,7 +92,9 @@ extension ShardExecutor {
         var parts: [PartitionPart] = []
         for place in places {
             let run: SelectRun = read.run.makePart()
-            let isCut: Bool = try await read.drive(run, table.cursor(read.commands[place]), on: loop)
+            let cursor: ReadCursor = table.cursor(read.commands[place])
+            let isCut: Bool = try await read.drive(run, cursor, on: loop)
+            try await waitUntilDurable(read, cursor.lastPosition)
             parts.append(PartitionPart(place: place, run: run, isCut: isCut || run.isDone))
         }
         return parts
@@ -102,6 +105,21 @@ extension ShardExecutor {
         guard let table = store.table(plan.table.definition.id) else {
             throw CQLError.invalid(message: "table \(plan.table.name) does not exist")
         }
-        return try await read.drive(table.cursor(command), on: loop)
+        let cursor: ReadCursor = table.cursor(command)
+        let isFull: Bool = try await read.drive(cursor, on: loop)
+        try await waitUntilDurable(read, cursor.lastPosition)
+        return isFull
+    }
+
+    /// Returns once what was read is durable up to a place in the log.
+    private func waitUntilDurable(_ read: SelectRead, _ position: LogPosition) async throws {
+        do {
+            try await read.waitUntilDurable(position, in: replica)
+        } catch is StorageError {
+            throw cqlError(
+                .readFailed(
+                    read.consistency, received: 0, required: 1, hasData: false,
+                    failures: [coordination.view.local: .unknown]))
+        }
     }
 }

@@ -27,7 +27,8 @@ public final class CommitLogShard: @unchecked Sendable {
     /// The largest mutation that the log takes, in bytes.
     package let mutationLimit: Int
     private var position: LogPosition
-    private var failure: StorageError?
+    /// Why the log takes nothing more; what was not acknowledgeable when it failed never will be.
+    public private(set) var failure: StorageError?
     /// What is being gathered: in periodic mode one record at a time, else those of this turn of the loop.
     private var gathered = ByteWriter(capacity: 4_096)
     private var gatheredCount: Int = 0

@@ -26,6 +26,8 @@ public final class ShardStore: @unchecked Sendable {
     /// The strongest deletion of the partition or of a range that the last single-row read met over its row, whether
     /// anything of the row was left or not: what other replicas' versions of the row have to be held against.
     public internal(set) var lastShadow: Deletion = .none
+    /// The last place in the log of what the last single-row read has found.
+    public internal(set) var lastReadPosition: LogPosition = .start
     /// The tokens of this shard's partitions.
     let tokens: ClosedRange<Token>
 
@@ -93,6 +95,17 @@ public final class ShardStore: @unchecked Sendable {
     /// Where the log is; its start while there is none.
     var lastLogged: LogPosition { attachedLog?.lastPosition ?? .start }
 
+    /// Whether what the last single-row read has found may be shown: it is as durable as what is acknowledged.
+    ///
+    /// Hot: once per such read.
+    public var isLastReadDurable: Bool {
+        guard let attachedLog else { return true }
+        return lastReadPosition <= attachedLog.acknowledgeable
+    }
+
+    /// Whether it never will be, as far as the log goes: that has failed before it had it.
+    public var isLastReadDoubtful: Bool { !isLastReadDurable && log.failure != nil }
+
     func attach(_ log: CommitLogShard) {
         attachedLog = log
     }
@@ -112,8 +125,8 @@ public final class ShardStore: @unchecked Sendable {
 
     // MARK: Writes
 
-    /// Logs a mutation and applies it: from then on reads see it. It may be acknowledged once `log.acknowledgeable` has
-    /// reached the returned position.
+    /// Logs a mutation and applies it: from then on reads find it. It may be acknowledged, and what reads have found
+    /// may be shown, once `log.acknowledgeable` has reached the returned position.
     ///
     /// Hot: once per write.
     ///

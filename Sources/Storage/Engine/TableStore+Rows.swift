@@ -57,6 +57,7 @@ extension TableStore {
             fileCount += 1
         }
         shard.lastShadow = found.shadow
+        shard.lastReadPosition = found.position
         if found.count == 0 { return .none }
         if found.count == 1, found.shadow.isNone { return .row(found.rows[0]) }
         shard.rows.fold.begin(shadow: found.shadow)
@@ -110,6 +111,8 @@ private struct FoundRow {
     var rows = InlineArray<6, UnsafeRawBufferPointer>(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
     var count = 0
     var shadow: Deletion = .none
+    /// The last place in the log of what was found.
+    var position: LogPosition = .start
 
     var isFull: Bool { count == FoundRow.limit }
     var isAnything: Bool { count > 0 || !shadow.isNone }
@@ -122,6 +125,7 @@ private struct FoundRow {
 
     mutating func add(_ memtable: Memtable, _ wanted: WantedRow, _ scratch: inout ByteWriter) throws(StorageError) {
         guard let partition = memtable.find(wanted.token, wanted.key) else { return }
+        position = max(position, partition.lastPosition)
         if let clustering = wanted.clustering {
             shadow = shadow.merged(with: memtable.shadow(of: partition, clustering))
             if let row = try memtable.row(in: partition, clustering, scratch: &scratch) { add(row) }

@@ -68,7 +68,7 @@ public final class Memtable: @unchecked Sendable {
             try counted.count(mutation)
             statistics = counted
             note(position)
-            try write(mutation)
+            try write(mutation, position)
         } catch {
             throw .decoding(error)
         }
@@ -82,6 +82,7 @@ public final class Memtable: @unchecked Sendable {
         guard let mutation = SingleRowMutation(bytes), statistics.countPlainRow(mutation.body) else { return false }
         note(position)
         let partition: MemtablePartition = partitionForWriting(mutation.token, mutation.key)
+        partition.note(position)
         if !Memtable.saysNothing(mutation.body) { try write(mutation.clustering, mutation.body, to: partition) }
         return true
     }
@@ -92,10 +93,11 @@ public final class Memtable: @unchecked Sendable {
         if position > lastPosition { lastPosition = position }
     }
 
-    private func write(_ bytes: RawSpan) throws(DecodingError) {
+    private func write(_ bytes: RawSpan, _ position: LogPosition) throws(DecodingError) {
         var mutation = try MutationReader(bytes)
         let token: Token = mutation.token
         let partition: MemtablePartition = mutation.key.withUnsafeBytes { partitionForWriting(token, $0) }
+        partition.note(position)
         if !mutation.partitionDeletion.isNone {
             let rest: PartitionRest = restForWriting(partition)
             rest.deletion = rest.deletion.merged(with: mutation.partitionDeletion)

@@ -2,12 +2,12 @@ import DataModel
 
 /// A partition as it lies in the arena of its memtable. Valid as long as the memtable.
 ///
-///     partition := key size u32 · row count u32 · rows · rest · key
+///     partition := key size u32 · row count u32 · rows · rest · last position u64 · key
 ///
 /// `rows` is the only row's address while there is one, else the root of a tree over the rows. `rest` holds what most
 /// partitions do not have; it is made when it is first needed.
 public struct MemtablePartition {
-    static let keyOffset: Int = 24
+    static let keyOffset: Int = 32
 
     let address: UnsafeMutableRawPointer
 
@@ -22,6 +22,7 @@ public struct MemtablePartition {
         partition.rowCount = 0
         partition.rows = nil
         partition.rest = nil
+        unsafe partition.address.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
         if let start = key.baseAddress {
             unsafe (partition.address + keyOffset).copyMemory(from: start, byteCount: key.count)
         }
@@ -48,6 +49,17 @@ public struct MemtablePartition {
             unsafe address.storeBytes(
                 of: newValue?.address, toByteOffset: 16, as: UnsafeMutableRawPointer?.self)
         }
+    }
+
+    /// Where in the log the last write to the partition is: who has read it has seen what is durable only once the log
+    /// is, up to there. `.start` when no write is in the log of this process.
+    @inline(__always) public var lastPosition: LogPosition {
+        LogPosition(unsafe address.load(fromByteOffset: 24, as: UInt64.self))
+    }
+
+    @inline(__always)
+    func note(_ position: LogPosition) {
+        if position > lastPosition { unsafe address.storeBytes(of: position.value, toByteOffset: 24, as: UInt64.self) }
     }
 }
 

@@ -14,6 +14,7 @@ package final class MemtableCursor: SourceCursor {
     package private(set) var rangeDeletions: [RangeDeletion] = []
     package private(set) var clustering = UnsafeRawBufferPointer(start: nil, count: 0)
     package private(set) var row = UnsafeRawBufferPointer(start: nil, count: 0)
+    package private(set) var lastPosition: LogPosition = .start
 
     private let memtable: Memtable
     private let command: ReadCommand
@@ -54,6 +55,7 @@ package final class MemtableCursor: SourceCursor {
         while let next = advance() {
             if next.rowCount == 0 && next.rest == nil { continue }
             partition = next
+            lastPosition = max(lastPosition, next.lastPosition)
             key = next.key
             partitionDeletion = memtable.deletion(of: next)
             staticRow =
@@ -138,6 +140,8 @@ package final class MemtableCursor: SourceCursor {
             let slice: ClusteringSlice = slices[isReversed ? slices.count - 1 - sliceIndex : sliceIndex]
             if let next = step(partition, slice) {
                 currentRow = next
+                // It may have been written to since the cursor came to it.
+                if partition.lastPosition > lastPosition { lastPosition = partition.lastPosition }
                 clustering = next.key
                 row = try memtable.body(of: next.newest, scratch: &rowScratch)
                 return .ready

@@ -100,6 +100,14 @@ public final class ReadCursor {
     /// The deletions of ranges of the current partition that intersect the wanted slices: ascending, not overlapping.
     public var rangeDeletions: [RangeDeletion] { ranges.ranges }
 
+    /// The last place in the log of what was read so far, and perhaps of a little more: what was read may be shown to
+    /// clients and other nodes once the log is durable up to there.
+    public var lastPosition: LogPosition {
+        var last: LogPosition = .start
+        for source in sources { last = max(last, source.cursor.lastPosition) }
+        return last
+    }
+
     /// How many sources the cursor has opened.
     package var sourceCount: Int { sources.count }
 

@@ -36,6 +36,14 @@ package protocol SourceCursor: AnyObject {
     /// The row's body; valid as long as `clustering`.
     var row: UnsafeRawBufferPointer { get }
 
+    /// The last place in the log of whatever was read so far: what was read is durable once the log is, up to there.
+    var lastPosition: LogPosition { get }
+
     /// After `.blocked`: brings what is missing into memory. Then the same call is made again.
     func load() async throws(StorageError)
+}
+
+extension SourceCursor {
+    /// Files are durable.
+    package var lastPosition: LogPosition { .start }
 }

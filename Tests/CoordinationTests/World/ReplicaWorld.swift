@@ -135,6 +135,7 @@ final class ReplicaNode: @unchecked Sendable {
     private(set) var views: [ClusterView] = []
     private var writers: [WriteCoordinator] = []
     private var readers: [ReadCoordinator] = []
+    private(set) var rowReads: [RowReads] = []
 
     private init(
         _ member: Member, _ members: [Member], _ host: Host, _ replica: NodeReplica, _ counts: ReplicaCounts,
@@ -172,12 +173,14 @@ final class ReplicaNode: @unchecked Sendable {
                 clusterID: UUID(high: 5, low: 5)), callbacks: MessageCallbacks { clock.current })
         let node = ReplicaNode(member, members, host, replica, counts, replication)
         _ = ReplicaVerbs.register(on: messages.shards, replica, host)
+        _ = RowReadVerb.register(on: messages.shards, replica)
         for index in shards.indices {
             let view = ClusterView(
                 local: member.id, topology: node.topology, liveness: node.liveness, messages: messages.shards[index],
                 clock: clock)
             node.views.append(view)
             node.writers.append(WriteCoordinator(view: view, replica: shards[index], hints: node.hints))
+            node.rowReads.append(RowReads(view: view, replica: shards[index]))
             node.readers.append(
                 ReadCoordinator(view: view, node: replica, host: host, loop: host.loops[index]))
         }

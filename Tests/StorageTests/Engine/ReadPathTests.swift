@@ -104,4 +104,67 @@ import Testing
         }
         #expect(found.values.map(\.count).sorted() == [2, 4])
     }
+
+    /// Reads a row of a partition with a key of one byte, in both ways; whether what was found is durable.
+    private static func isDurable(_ key: UInt8, _ table: TableStore, _ shard: ShardStore) throws -> Bool {
+        let bytes: [UInt8] = [key]
+        let token = Token(ofKey: bytes.span.bytes)
+        let clustering: [UInt8] = EngineChange.clustering(1)
+        var scratch = ByteWriter()
+        _ = try table.readRow(
+            token: token, key: bytes.span.bytes, clustering: clustering.span.bytes, columns: nil, scratch: &scratch)
+        let cursor: ReadCursor = table.cursor(ReadCommand(partitions: .one(token: token, key: bytes)))
+        var isAtEnd = false
+        while !isAtEnd { if case .end = try cursor.step() { isAtEnd = true } }
+        #expect(cursor.lastPosition == shard.lastReadPosition)
+        return shard.isLastReadDurable
+    }
+
+    @Test func aReadSaysWhetherWhatItFoundIsDurable() throws {
+        let world = SimulatedWorld(seed: 3)
+        let machine = world.makeHost(name: "a")
+        let host: Host = machine.host
+        try world.run(on: host.loops[0]) {
+            let test = try await ReadPathTests.open(host)
+            let shard: ShardStore = test.engine.shards[0]
+            let table: TableStore = try #require(shard.table(EngineChange.table))
+            try await test.write(ReadPathTests.insert(1, at: 10))
+            func apply(_ key: UInt8, at timestamp: Int64) throws -> LogPosition {
+                let change = EngineChange(
+                    key: [key], kind: .insert(row: 1, value: 9, ttl: 0), timestamp: timestamp, nowSeconds: 1_000)
+                let bytes: [UInt8] = change.encoded(table: EngineChange.table)
+                return try shard.apply(bytes.span.bytes, to: table)
+            }
+            let position: LogPosition = try apply(2, at: 20)
+            // What others write does not matter to a partition.
+            #expect(try ReadPathTests.isDurable(1, table, shard))
+            #expect(try !ReadPathTests.isDurable(2, table, shard))
+            #expect(!shard.isLastReadDoubtful)
+            try await test.waiters[0].wait(for: position, shard.log)
+            #expect(try ReadPathTests.isDurable(2, table, shard))
+            // A log that fails leaves what it did not take in doubt, and nothing else.
+            machine.disk.faults.failingPathPart = "/var/log"
+            machine.disk.faults.failureProbability = 1
+            let lost: LogPosition = try apply(1, at: 30)
+            await #expect(throws: StorageError.self) { try await test.waiters[0].wait(for: lost, shard.log) }
+            #expect(try !ReadPathTests.isDurable(1, table, shard))
+            #expect(shard.isLastReadDoubtful)
+            #expect(try ReadPathTests.isDurable(2, table, shard))
+            #expect(!shard.isLastReadDoubtful)
+        }
+    }
+
+    @Test func whatIsInAFileIsDurableWhateverTheLogSays() throws {
+        let world = SimulatedWorld(seed: 4)
+        let host: Host = world.makeHost(name: "a").host
+        try world.run(on: host.loops[0]) {
+            let test = try await ReadPathTests.open(host)
+            let shard: ShardStore = test.engine.shards[0]
+            let table: TableStore = try #require(shard.table(EngineChange.table))
+            try await test.write(ReadPathTests.insert(1, at: 10))
+            try await test.engine.flush()
+            #expect(try ReadPathTests.isDurable(1, table, shard))
+            #expect(shard.lastReadPosition == .start)
+        }
+    }
 }
