@@ -17,6 +17,16 @@ import Testing
         #expect(report.operationCount > 100)
     }
 
+    /// A read of a write whose group of the log was not written yet showed what was gone after the next loss of power.
+    @Test(arguments: [UInt64(14), 21]) func nothingIsShownThatIsNotDurable(seed: UInt64) throws {
+        let report: RunReport = try Self.report(seed) { options in
+            options.nodeCount = 1
+            options.lengthMilliseconds = 10_000
+            options.workloads = [.rows]
+        }
+        #expect(report.isGood, "\(report.text)")
+    }
+
     @Test func theSchemaIsTheSameEverywhereWhateverHappens() throws {
         for seed: UInt64 in 11...12 {
             let report: RunReport = try Self.report(seed) { $0.workloads = [.schema] }
