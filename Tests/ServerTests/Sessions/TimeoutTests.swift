@@ -46,7 +46,7 @@ import Testing
                     "BEGIN BATCH INSERT INTO k.t (id, v) VALUES (1, 'a'); INSERT INTO k.t (id, v) VALUES (2, 'a'); APPLY BATCH"
                 )
             }
-            guard case .writeTimeout(_, _, _, _, .batch, _)? = cold.error else {
+            guard case .writeTimeout(_, _, _, _, .batchLog, _)? = cold.error else {
                 Issue.record("\(String(describing: cold.error))")
                 return
             }
