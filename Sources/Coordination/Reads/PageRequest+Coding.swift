@@ -5,7 +5,8 @@ import Storage
 /// A page request between nodes:
 ///
 ///     request := table UUID · now i64 · grace start i64 · row limit u32 · byte limit u32
-///                · tombstone limit u32 (all ones: none) · flags u8 (1 digest, 2 reversed, 4 first slices, 8 columns, 16 one partition) · partitions
+///                · tombstone limit u32 (all ones: none)
+///                · flags u8 (1 digest, 2 reversed, 4 first slices, 8 columns, 16 one partition) · partitions
 ///                · slices · [slices of the first partition] · [u16 count · column u16 *]
 ///     partitions := token i64 · key (one partition) | position · position
 ///     position := token i64 · flags u8 (1 after, 2 key) · [key (u16 length · bytes)]
