@@ -10,25 +10,30 @@ package final class ConditionalWorkload: Workload, @unchecked Sendable {
     private typealias Register = ConditionalRegister
 
     private let recorder: HistoryRecorder<ConditionalRegister.Action, ConditionalRegister.Result>
-    private let keyCount: Int
+    /// The registers that clients work on.
+    private var present: [Int]
     private let operationLimit: Int
     /// What some client has last seen in each register, so that conditions hold now and then.
     private var lastSeen: [Int: Int64] = [:]
     private var nextValue: Int64 = 0
     package private(set) var undecided: [String] = []
 
-    /// - Parameter operationLimit: how many operations a register gets; the time to judge them grows with their number.
+    /// - Parameters:
+    ///   - keyCount: how many registers there are at a time.
+    ///   - operationLimit: how many operations a register gets before another takes its place; the time to judge them
+    ///     grows with their number.
     package init(_ clock: HistoryClock, keyCount: Int = 4, operationLimit: Int = 120) {
         self.recorder = HistoryRecorder("register", clock)
-        self.keyCount = keyCount
+        self.present = Array(0..<keyCount)
         self.operationLimit = operationLimit
     }
 
     package var schema: [String] { ["CREATE TABLE registers (k int PRIMARY KEY, v bigint)"] }
 
     package func act(_ client: WorkloadClient) async {
-        let key: Int = client.generator.below(keyCount)
-        guard recorder.history(of: key).count < operationLimit else { return }
+        let place: Int = client.generator.below(present.count)
+        if recorder.history(of: present[place]).count >= operationLimit { present[place] = (present.max() ?? 0) + 1 }
+        let key: Int = present[place]
         let known: Int64? = lastSeen[key]
         let action: Register.Action
         switch client.generator.below(10) {

@@ -17,6 +17,19 @@ import Testing
         #expect(history.appliedCount > 0, "seed \(seed)")
     }
 
+    /// The replica decides by itself, and the others, which have no data, go the long way to it.
+    @Test func historiesOfAPartitionWithOneReplicaAreLinearizable() throws {
+        var appliedCount = 0
+        for seed in 1...UInt64(seedCount(20)) {
+            let history = try HistoryRun(
+                seed: seed, replication: ["class": "SimpleStrategy", "replication_factor": "1"]
+            ).run()
+            #expect(history.problem == nil, "seed \(seed)")
+            appliedCount += history.appliedCount
+        }
+        #expect(appliedCount > 0)
+    }
+
     @Test func anAcceptorThatAnswersAnOlderBallotIsFound() throws {
         let broken = PaxosAcceptor { _, _ in true }
         var foundCount = 0
@@ -41,10 +54,13 @@ private final class HistoryRun: @unchecked Sendable {
     private var openCounts = [0, 0, 0]
     private var valueCount = 0
 
-    init(seed: UInt64, acceptor: PaxosAcceptor = PaxosAcceptor()) {
+    init(
+        seed: UInt64, acceptor: PaxosAcceptor = PaxosAcceptor(),
+        replication: [String: String] = ReplicaWorld.replication
+    ) {
         self.level = [.quorum, .one, .any, .all][Int(seed % 4)]
         self.random = SeededGenerator(seed: seed)
-        self.test = PaxosWorld(seed: seed, acceptor: acceptor)
+        self.test = PaxosWorld(seed: seed, replication: replication, acceptor: acceptor)
     }
 
     func run() throws -> (problem: String?, appliedCount: Int) {

@@ -26,6 +26,8 @@ import Testing
         PaxosPropose(table: ReplicaWorld.table, key: key, proposal: value(seconds, text), decision: decision)
     }
 
+    private static let single: [String: String] = ["class": "SimpleStrategy", "replication_factor": "1"]
+
     /// Runs on the acceptor of the only node.
     private static func run<Value: Sendable>(
         _ test: PaxosWorld, _ body: @escaping @Sendable (PaxosReplica) async throws -> Value
@@ -102,6 +104,37 @@ import Testing
                 try await replica.commit(next)
             }
             #expect(try await node.own("a") == "z")
+        }
+    }
+
+    @Test func theOnlyReplicaFinishesWhatItHasAcceptedBeforeItDecides() throws {
+        let test = PaxosWorld(seed: 6, nodes: 1, replication: PaxosReplicaTests.single)
+        try test.run { test in
+            let node = try #require(test.node(0))
+            _ = try await PaxosReplicaTests.run(test) { try await $0.propose(PaxosReplicaTests.propose(-5, "y")) }
+            #expect(try await test.look("a", through: node) == "y")
+            let change = try await test.change("a", through: node) { seen, _ in seen == "y" ? "z" : nil }
+            #expect(change.written == "z")
+            #expect(try await node.own("a") == "z")
+        }
+    }
+
+    @Test func whatTheOnlyReplicaDecidesIsNotUndoneByWhoWasPromisedSomethingBefore() throws {
+        let test = PaxosWorld(seed: 7, nodes: 1, replication: PaxosReplicaTests.single)
+        try test.run { test in
+            let node = try #require(test.node(0))
+            _ = try await PaxosReplicaTests.run(test) { try await $0.prepare(PaxosReplicaTests.prepare(-5)) }
+            let start: UInt64 = test.now
+            let change = try await test.change("a", through: node) { _, _ in "z" }
+            #expect(change.written == "z")
+            // The other one had its time.
+            #expect(test.now - start >= 190_000_000)
+            let refusedBy = try await PaxosReplicaTests.run(test) {
+                try await $0.propose(PaxosReplicaTests.propose(-5, "y"))
+            }
+            #expect(refusedBy != nil)
+            let next = try await test.change("a", through: node) { seen, _ in seen == "z" ? "x" : nil }
+            #expect(next.written == "x")
         }
     }
 
