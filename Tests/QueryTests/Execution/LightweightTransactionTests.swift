@@ -257,6 +257,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 3]) func whatIsDecidedAfterATruncationFindsNothing(_ factor: Int) throws {
+        let cluster = try cluster(factor: factor)
+        for round in 0..<3 {
+            for key in 0..<4 {
+                #expect(
+                    try cluster.rows("INSERT INTO t (k, v) VALUES (\(key), \(round)) IF NOT EXISTS", on: round)
+                        == ["true"], "round \(round), key \(key)")
+            }
+            try cluster.run("TRUNCATE t", on: round)
+            #expect(try cluster.rows("SELECT v FROM t WHERE k = 1", on: (round + 1) % 3, .serial) == [])
+        }
+    }
+
     @Test func aProposalThatIsTooLargeIsRefused() throws {
         let cluster = try cluster()
         try cluster.change("CREATE TABLE ks.b (k int PRIMARY KEY, b blob)")
