@@ -60,7 +60,7 @@ struct BenchCommand: AsyncParsableCommand {
     var seed: UInt64 = 1
     @Option(
         help:
-            "The server's process, to count its processor time; repeated, the sum of several (default: whoever listens at the port, if local)."
+            "The server's process, to count its processor time; may be repeated (default: whoever listens at the port)."
     )
     var serverPid: [Int32] = []
     @Option(help: "The form of the report: text or json.")

@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(arguments: [UInt64(1), 2]) func clustersHoldAllRulesUnderFaults(seed: UInt64) throws {
-        let report: RunReport = try Self.report(seed) { $0.workloads = [.rows, .registers, .schema] }
+        let report: RunReport = try Self.report(seed) { $0.workloads = WorkloadKind.allCases }
         #expect(report.isGood, "\(report.text)")
         #expect(report.undecided.isEmpty, "\(report.text)")
         #expect(report.operationCount > 100)
@@ -25,6 +25,12 @@ import Testing
             options.workloads = [.rows]
         }
         #expect(report.isGood, "\(report.text)")
+    }
+
+    @Test(arguments: [UInt64(118), 124]) func countersAreExactUnderFaults(seed: UInt64) throws {
+        let report: RunReport = try Self.report(seed) { $0.workloads = [.counters] }
+        #expect(report.isGood, "\(report.text)")
+        #expect(report.undecided.isEmpty, "\(report.text)")
     }
 
     @Test func theSchemaIsTheSameEverywhereWhateverHappens() throws {
