@@ -79,10 +79,11 @@ package final class NodeCoordination: Sendable {
     /// - Parameters:
     ///   - paxos: where this node keeps its part of decisions.
     ///   - writeTimeout: how long a write waits for this node's log, and one of counters.
+    ///   - batchLog: how this node replays batches, but for the time after which they are stale.
     package init(
         _ parts: Parts, engine: StorageEngine, topology: Topology, paxos: PaxosTable,
         writeTimeout: Duration = .seconds(2),
-        counterWriteTimeout: Duration = .seconds(5)
+        counterWriteTimeout: Duration = .seconds(5), batchLog: BatchLog.Options = BatchLog.Options()
     ) {
         let host: Host = parts.host
         let replica = NodeReplica(
@@ -100,7 +101,7 @@ package final class NodeCoordination: Sendable {
         }
         let tables = TableDirectory()
         let writes = PartitionWrites(node: replica, writers: writers, host: host)
-        var batchOptions = BatchLog.Options()
+        var batchOptions: BatchLog.Options = batchLog
         batchOptions.writeTimeout = writeTimeout
         let truncations: TruncationTimes = parts.truncations
         let log = BatchLog(

@@ -33,6 +33,12 @@ extension NodeConfiguration {
         options.throttleBytesPerSecond = byteCount("hinted_handoff_throttle")
         return options
     }
+
+    var batchLog: BatchLog.Options {
+        var options = BatchLog.Options()
+        options.throttleBytesPerSecond = byteCount("batchlog_replay_throttle")
+        return options
+    }
 }
 
 /// From texts in the configuration to addresses.

@@ -52,6 +52,9 @@ package enum Settings {
             name: "hinted_handoff_throttle", kind: .size, standard: "1024KiB",
             meaning: "Bytes of hints a second that are delivered, split by the number of other nodes; 0 for no limit."),
         Setting(
+            name: "batchlog_replay_throttle", kind: .size, standard: "1024KiB",
+            meaning: "Bytes of batches a second that are written once more; 0 for no limit."),
+        Setting(
             name: "max_hints_file_size", kind: .size, standard: "128MiB", meaning: "The size of a file of hints."),
         Setting(
             name: "max_hints_size_per_host", kind: .size, standard: "0B",

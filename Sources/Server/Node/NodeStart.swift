@@ -167,7 +167,7 @@ struct NodeStart {
                 clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches),
             engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
-            counterWriteTimeout: configuration.execution.timeouts.counterWrite)
+            counterWriteTimeout: configuration.execution.timeouts.counterWrite, batchLog: configuration.batchLog)
         let gossip = GossipLoop(
             local: id, generation: local.generation, host: host, messenger: place.messages.service,
             liveness: liveness, settings: configuration.gossip)
