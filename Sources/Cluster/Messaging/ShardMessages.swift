@@ -281,9 +281,16 @@ public final class ShardMessages: @unchecked Sendable {
 
     // MARK: What other parts of this loop need
 
-    /// Has the requests of a verb that come to this loop carried out here and at once.
+    /// Has the requests of a verb that come to this loop carried out here and at once. May be called from anywhere, also
+    /// while messages come already: a node talks to others before it has its data.
     public func handle(_ verb: Verb, by handler: any RequestHandler) {
-        handlers[Int(verb.rawValue)] = handler
+        let box = HandlerBox(handler: handler)
+        run { $0.handlers[Int(verb.rawValue)] = box.handler }
+    }
+
+    /// `Sendable` is unchecked because the handler is used on this loop only.
+    private struct HandlerBox: @unchecked Sendable {
+        let handler: any RequestHandler
     }
 
     func handler(of number: UInt8) -> (any RequestHandler)? { handlers[Int(number)] }

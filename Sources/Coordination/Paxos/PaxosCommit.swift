@@ -32,7 +32,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
         self.level = level
         self.hints = hints
         self.local = local
-        self.quorum = WriteQuorum(plan.writeRule(level), sentTo: plan.everybody)
+        self.quorum = WriteQuorum(plan.writeRule(level), sentTo: plan.everybody, countsHints: level == .any)
     }
 
     func start(
@@ -131,7 +131,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
                     .simple, level, received: quorum.rule.received(quorum.confirmed), required: quorum.rule.needed,
                     failures: failures))
         }
-        if quorum.isOver { stopTimer() }
+        if quorum.isOver, quorum.isDecided { stopTimer() }
     }
 
     private func tell(_ failure: CoordinationFailure?) {

@@ -21,12 +21,15 @@ public struct WriteQuorum {
     @usableFromInline var confirmedReplicas: UInt64 = 0
     @usableFromInline var failedReplicas: UInt64 = 0
     @usableFromInline var hasOutcome = false
+    /// Whether a stored hint is an answer, as for the level ANY: then no failure of replicas is the end.
+    @usableFromInline let countsHints: Bool
 
     /// Starts a write that is sent to `replicas`.
     @inlinable
-    public init(_ rule: AnswerRule, sentTo replicas: UInt64) {
+    public init(_ rule: AnswerRule, sentTo replicas: UInt64, countsHints: Bool = false) {
         self.rule = rule
         self.silentReplicas = replicas
+        self.countsHints = countsHints
     }
 
     @inlinable public var silent: UInt64 { silentReplicas }
@@ -54,7 +57,7 @@ public struct WriteQuorum {
         guard silentReplicas & bit != 0 else { return .undecided }
         silentReplicas &= ~bit
         failedReplicas |= bit
-        guard !hasOutcome, !rule.isMet(by: confirmedReplicas | silentReplicas) else { return .undecided }
+        guard !hasOutcome, !countsHints, !rule.isMet(by: confirmedReplicas | silentReplicas) else { return .undecided }
         hasOutcome = true
         return .failed
     }

@@ -49,7 +49,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
         self.plan = plan
         self.level = level
         self.kind = kind
-        self.quorum = WriteQuorum(rule, sentTo: plan.everybody)
+        self.quorum = WriteQuorum(rule, sentTo: plan.everybody, countsHints: level == .any)
         self.startNanoseconds = start
         self.deadlineNanoseconds = deadline
         self.observer = observer
