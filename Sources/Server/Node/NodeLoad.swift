@@ -7,8 +7,8 @@ import Storage
 
 /// How much data this node has, and that the others hear of it (`nodetool status`).
 final class NodeLoad: Sendable {
-    /// Gossip carries it no more often; it is a figure for people.
-    private static let interval: Duration = .seconds(30)
+    /// How often it is looked at; gossip carries only what differs by a hundredth, for it is a figure for people.
+    private static let interval: Duration = .seconds(5)
 
     private let work: any BackgroundWork
 
@@ -16,10 +16,14 @@ final class NodeLoad: Sendable {
     init(of engine: StorageEngine, _ metadata: MetadataLog, through gossip: GossipLoop, on host: Host) {
         let time: any TimeSource = host.time
         self.work = host.background.run("tell the load", on: host.loops[0]) {
+            var told: Int?
             while true {
                 let byteCount: Int = await NodeLoad.byteCount(of: engine, metadata.current?.schema ?? Schema())
-                // Cassandra's readers of this value expect a number with a point.
-                gossip.publish(.load, "\(byteCount).0")
+                if told.map({ abs(byteCount - $0) > $0 / 100 }) ?? true {
+                    told = byteCount
+                    // Cassandra's readers of this value expect a number with a point.
+                    gossip.publish(.load, "\(byteCount).0")
+                }
                 do throws(CancellationError) {
                     try await time.sleep(for: NodeLoad.interval)
                 } catch { return }
