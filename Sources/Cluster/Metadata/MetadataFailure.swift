@@ -17,6 +17,8 @@ package enum MetadataFailure: Error, Equatable, Sendable, CustomStringConvertibl
     case left
     /// The change is larger than any that is sent.
     case tooLarge(byteCount: Int)
+    /// This node could not keep the change. When `isDecided`, it comes into force all the same.
+    case notKept(reason: String, isDecided: Bool)
 
     package var description: String {
         switch self {
@@ -35,6 +37,10 @@ package enum MetadataFailure: Error, Equatable, Sendable, CustomStringConvertibl
             "A node with address \(address) already exists (\(node)), cancelling join"
         case .left: "This node was decommissioned and will not rejoin the ring"
         case .tooLarge(let byteCount): "The change takes \(byteCount) bytes, which is more than a change may take"
+        case .notKept(let reason, isDecided: true):
+            "The change was decided and will come into force, but this node could not keep it yet: \(reason)"
+        case .notKept(let reason, isDecided: false):
+            "This node could not keep the change: \(reason); the change may still come into force"
         }
     }
 

@@ -48,14 +48,20 @@ extension MetadataLog {
             let edit: MetadataEdit? = try await edit(before, body)
             if edit == nil {
                 if metadata?.epoch != before.epoch { continue }
-                if !provesNoChange || before.voters == [identity.id] { return before }
+                if !provesNoChange || before.voters == [identity.id] {
+                    await delivered(before.epoch)
+                    return before
+                }
             }
             if let edit { proposed.insert(edit.id) }
             let (outcome, mayBeCompleted) = try await decide(edit, from: before, round)
             isUncertain = isUncertain || mayBeCompleted && edit != nil
             // A voter holds the ballots of failed attempts against later ones, also those of the same node.
             round &+= 1
-            if try await isOver(outcome, from: before) { return before }
+            if try await isOver(outcome, from: before) {
+                await delivered(before.epoch)
+                return before
+            }
             if case .overruled(let ballot) = outcome { round = max(round, ballot.round &+ 1) }
             if metadata?.epoch != before.epoch { round = 1 }
             if let decided = recent.first(where: { $0.epoch == before.epoch + 1 }) {
@@ -75,7 +81,13 @@ extension MetadataLog {
     private func isOver(_ outcome: EpochProposal.Outcome, from before: ClusterMetadata) async throws -> Bool {
         switch outcome {
         case .chosen(let chosen):
-            try await learn(chosen)
+            do {
+                try await learn(chosen)
+            } catch {
+                // The others are told all the same, and this node hears of it again with their next messages.
+                await announce(chosen)
+                throw MetadataFailure.notKept(reason: "\(error)", isDecided: true)
+            }
             await delivered(chosen.epoch)
             await announce(chosen)
         case .behind(let node): _ = await catchUp(from: node)
@@ -142,7 +154,12 @@ extension MetadataLog {
             acceptor.epoch == edit.epoch
         else { return .behind(identity.id) }
         let chosen: MetadataEdit = acceptor.accepted?.edit ?? edit
-        try await advance(chosen, from: before)
+        do {
+            try await advance(chosen, from: before)
+        } catch let failure as MetadataError {
+            // The file may have its new name already, and then it counts at the next start.
+            throw MetadataFailure.notKept(reason: "\(failure)", isDecided: false)
+        }
         return .chosen(chosen)
     }
 

@@ -172,7 +172,12 @@ package actor MetadataLog {
         trimRecent()
         show(after)
         guard savedEditCount >= settings.snapshotInterval else { return }
-        try await store.save(after)
+        do throws(MetadataError) {
+            try await store.save(after)
+        } catch {
+            // The edits hold all that the snapshot would; the next edit tries it again.
+            return
+        }
         savedEditCount = 0
     }
 

@@ -3,6 +3,7 @@ import Cluster
 import Coordination
 package import DataModel
 import Environment
+import Primitives
 import Storage
 
 /// Brings this node to each schema that the cluster agrees on: storage, the catalogs of all shards, clients.
@@ -15,6 +16,10 @@ package actor LiveSchema {
     private let localDatacenter: String
     private let group: ShardGroup
     private let tellClients: @Sendable (SchemaChange) -> Void
+    /// Tables that storage was told to make for a schema that no statement sees yet.
+    private var unpublished: [UUID] = []
+    /// Tables that no statement sees any more and that storage may still have, in the order in which they went.
+    private var gone: [UUID] = []
 
     package init(
         catalog: Catalog, localDatacenter: String, group: ShardGroup,
@@ -34,13 +39,14 @@ package actor LiveSchema {
         return whole
     }
 
-    /// Returns when every shard plans against the schema.
+    /// Returns when every shard plans against the schema, and storage has tried to remove the tables that are gone.
     ///
     /// - Throws: what storage could not do. Nothing is published then, and the next call tries it again.
     package func follow(_ shared: Schema) async throws {
         let schema: Schema = LiveSchema.whole(shared)
         let difference = SchemaDifference(from: catalog.schema, to: schema)
         for table in difference.createdTables {
+            if !unpublished.contains(table.id) { unpublished.append(table.id) }
             try await group.engine.createTable(
                 table, isLogged: schema.keyspaces[table.keyspace]?.durableWrites ?? true)
         }
@@ -49,10 +55,31 @@ package actor LiveSchema {
         let next = Catalog(schema, localDatacenter: localDatacenter, after: catalog)
         try await group.publish(next)
         catalog = next
-        for table in difference.droppedTables { try await group.engine.dropTable(id: table.id) }
-        await group.coordination.forget(difference.droppedTables.map(\.id))
+        let known: Set<UUID> = Set(schema.sortedKeyspaces.flatMap { $0.sortedTables.map(\.id) })
+        gone += difference.droppedTables.map(\.id) + unpublished.filter { !known.contains($0) }
+        unpublished = []
+        await removeGoneTables()
         for event in difference.events { tellClients(event) }
     }
+
+    /// Has storage remove the tables that are gone; returns why some are still there, nil when none is.
+    ///
+    /// Statements do not see them either way, so nobody has to wait for a full disk.
+    @discardableResult
+    package func removeGoneTables() async -> (any Error)? {
+        var failure: (any Error)?
+        for id in gone {
+            do throws(StorageError) {
+                try await group.engine.dropTable(id: id)
+                gone.removeAll { $0 == id }
+            } catch { failure = failure ?? error }
+            await group.coordination.forget([id])
+        }
+        return failure
+    }
+
+    /// Whether storage still has tables that are gone.
+    package var hasGoneTables: Bool { !gone.isEmpty }
 
     /// Tables of keyspaces whose `durable_writes` has changed.
     private func followDurability(_ schema: Schema) async throws {

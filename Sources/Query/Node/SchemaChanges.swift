@@ -13,13 +13,17 @@ import Synchronization
 /// that can be reached.
 package final class SchemaChanges: Sendable {
     private let log: MetadataLog
+    private let applied: AppliedEpoch?
     private let time: any TimeSource
     private let timeout: Duration
     private let identifiers: TimeUUIDSource
 
-    /// - Parameter timeout: for how long a change is tried (`request_timeout`).
-    package init(log: MetadataLog, host: Host, timeout: Duration) {
+    /// - Parameters:
+    ///   - timeout: for how long a change is tried (`request_timeout`).
+    ///   - applied: by which value this node acts; nil when it acts by each value that the log tells it of.
+    package init(log: MetadataLog, host: Host, timeout: Duration, applied: AppliedEpoch? = nil) {
         self.log = log
+        self.applied = applied
         self.time = host.time
         self.timeout = timeout
         self.identifiers = TimeUUIDSource(time: host.time, entropy: host.entropy)
@@ -41,13 +45,20 @@ package final class SchemaChanges: Sendable {
             after.set(transition.schema)
             return after
         }
+        let decided: ClusterMetadata
         do {
             // What need not be changed is so in the newest schema, not only in the one that this node knows.
-            _ = try await log.change(timeout: timeout, provesNoChange: true, change)
+            decided = try await log.change(timeout: timeout, provesNoChange: true, change)
         } catch let failure as MetadataFailure {
+            if case .notKept(_, isDecided: true) = failure { throw CQLError.serverError(message: "\(failure)") }
             throw CQLError.serverError(message: "The schema could not be changed: \(failure)")
         } catch let error as CQLError { throw error } catch {
             throw CQLError.serverError(message: "The schema could not be changed: \(StorageFailure.words(error))")
+        }
+        if let obstacle = applied?.obstacle(to: decided.epoch) {
+            throw CQLError.serverError(
+                message: "The schema change was decided and will be applied, but this node could not apply it yet "
+                    + "and keeps trying: \(obstacle)")
         }
         guard let transition = made.withLock({ $0 }) else {
             throw CQLError.serverError(message: "This statement does not change the schema")

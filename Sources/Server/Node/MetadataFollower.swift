@@ -5,13 +5,14 @@ import Environment
 import Logging
 import Primitives
 import Query
+import Storage
 
 /// Brings this node to each value of the cluster's metadata: where messages go, who is watched, where data is, what the
 /// tables are.
 ///
 ///     MetadataLog ─▶ messages ─▶ coordinators, gossip, hints, schema (once the node has them) ─▶ gossip tells the epoch
 ///
-/// One value after another.
+/// One value after another. What storage cannot do at once is tried again, less and less often, until it can.
 actor MetadataFollower {
     /// What a node has once it has started.
     struct Parts: Sendable {
@@ -27,17 +28,26 @@ actor MetadataFollower {
     private let local: LocalNode
     private let address: SocketAddress
     private let messages: NodeMessages
+    private let host: Host
     private let log: Logger
+    /// By which value the node acts.
+    nonisolated let applied = AppliedEpoch()
     private var parts: Parts?
     private var latest: ClusterMetadata?
-    private var applied: ClusterMetadata?
+    private var members: [Member]?
+    private var schema: Schema?
+    private var isRetrying = false
     private var isBusy = false
     private var waiting: [UnsafeContinuation<Void, Never>] = []
 
-    init(_ local: LocalNode, at address: SocketAddress, _ messages: NodeMessages, _ log: Logger) {
+    private static let firstPause: Duration = .milliseconds(250)
+    private static let longestPause: Duration = .seconds(30)
+
+    init(_ local: LocalNode, at address: SocketAddress, _ messages: NodeMessages, _ host: Host, _ log: Logger) {
         self.local = local
         self.address = address
         self.messages = messages
+        self.host = host
         self.log = log
     }
 
@@ -63,19 +73,59 @@ actor MetadataFollower {
     private func apply(_ metadata: ClusterMetadata) async {
         guard let parts else { return }
         do {
-            if applied?.members != metadata.members { try await follow(metadata.members, parts) }
-            if applied?.schema != metadata.schema {
+            if members != metadata.members {
+                try await follow(metadata.members, parts)
+                members = metadata.members
+            }
+            if schema != metadata.schema {
                 try await parts.schema.follow(metadata.schema)
+                schema = metadata.schema
                 parts.watch.schemaChanged(metadata.epoch)
             }
-            applied = metadata
         } catch {
+            let words: String = StorageFailure.words(error)
             log.error(
-                "A change of the cluster's metadata could not be carried out here",
-                metadata: ["epoch": "\(metadata.epoch)", "reason": "\(StorageFailure.words(error))"])
+                "A change of the cluster's metadata could not be carried out here and is tried again",
+                metadata: ["epoch": "\(metadata.epoch)", "reason": "\(words)"])
+            applied.failed(words)
+            return tryAgainLater(parts)
         }
+        applied.reached(metadata.epoch)
         parts.gossip.publish(.schema, metadata.schema.version.description)
         parts.gossip.publish(.metadataEpoch, String(metadata.epoch))
+        if await parts.schema.hasGoneTables { tryAgainLater(parts) }
+    }
+
+    // MARK: What could not be done at once
+
+    private func tryAgainLater(_ parts: Parts) {
+        if isRetrying { return }
+        isRetrying = true
+        host.background.run("apply metadata again", on: host.loops[0]) { await self.tryAgain(parts) }
+    }
+
+    private func tryAgain(_ parts: Parts) async {
+        defer { isRetrying = false }
+        var pause: Duration = MetadataFollower.firstPause
+        while true {
+            do throws(CancellationError) {
+                try await host.time.sleep(for: pause)
+            } catch { return }
+            pause = min(pause * 2, MetadataFollower.longestPause)
+            await enter()
+            if let latest, applied.epoch < latest.epoch { await apply(latest) }
+            let failure: (any Error)? = await parts.schema.removeGoneTables()
+            let isBehind: Bool = applied.epoch < latest?.epoch ?? 0
+            leave()
+            if let failure {
+                if case StorageError.closed = failure { return }
+                log.warning(
+                    "A table that was dropped is still on the disk and is removed later",
+                    metadata: ["reason": "\(StorageFailure.words(failure))"])
+            } else if !isBehind {
+                return
+            }
+        }
     }
 
     private func follow(_ members: [Member], _ parts: Parts) async throws {

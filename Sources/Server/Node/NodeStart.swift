@@ -116,7 +116,7 @@ struct NodeStart {
             host: host, messenger: messages.service, directory: folder + "/metadata",
             identity: MetadataLog.Identity(
                 local, internode: internode, native: native, releaseVersion: ServerVersions.release))
-        let follower = MetadataFollower(local, at: internode, messages, logs.logger("cluster"))
+        let follower = MetadataFollower(local, at: internode, messages, host, logs.logger("cluster"))
         await metadata.listen { await follower.follow($0) }
         messages.listen(metadata)
         let seeds = try await NodeAddresses.seeds(
@@ -243,7 +243,9 @@ struct NodeStart {
         let metadata: MetadataLog = place.metadata
         let context = NodeContext(
             local: description, settings: configuration.shown, host: host,
-            schemaChanges: SchemaChanges(log: metadata, host: host, timeout: configuration.execution.timeouts.other),
+            schemaChanges: SchemaChanges(
+                log: metadata, host: host, timeout: configuration.execution.timeouts.other,
+                applied: place.follower.applied),
             limits: configuration.queryLimits)
         context.present = { schema in
             var own: LocalNodeDescription = description

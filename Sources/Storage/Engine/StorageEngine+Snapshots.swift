@@ -19,7 +19,27 @@ extension StorageEngine {
         guard try await statistics(of: id).isAnythingStored else { return }
         try await flush(tables: [id])
         let milliseconds: Int64 = host.time.wallMicroseconds / 1_000
-        try await link(id, into: "\(options.dataDirectory)/snapshots/\(event)-\(milliseconds)-\(definition.name)")
+        let folder: String = "\(options.dataDirectory)/snapshots/\(event)-\(milliseconds)-\(definition.name)"
+        do throws(StorageError) {
+            try await link(id, into: folder)
+        } catch {
+            // The next attempt makes its own folder; half a snapshot helps nobody and holds on to space.
+            await removeSnapshot(folder)
+            throw error
+        }
+    }
+
+    private func removeSnapshot(_ folder: String) async {
+        do throws(DiskError) {
+            for table in try await host.disk.list(folder) {
+                let directory: String = folder + "/" + table
+                for name in try await host.disk.list(directory) { try await host.disk.remove(directory + "/" + name) }
+                try await host.disk.remove(directory)
+            }
+            try await host.disk.remove(folder)
+        } catch {
+            // The caller tells what went wrong first.
+        }
     }
 
     private func snapshotIDs(_ tables: [UUID]?) async throws(StorageError) -> [UUID] {

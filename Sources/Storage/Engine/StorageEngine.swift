@@ -1,6 +1,7 @@
 public import DataModel
 import Environment
 package import Primitives
+import Synchronization
 
 /// The storage of one node: a shard for each loop, one commit log, and the folders on the disk.
 ///
@@ -15,6 +16,8 @@ public final class StorageEngine: Sendable {
     let commitLog: CommitLog
     /// What the start had to say about the log, for the operator's log.
     package let openingNotes: [String]
+    /// Tables whose last snapshot has been made and whose drop has not been finished.
+    private let halfDropped = Mutex<Set<UUID>>([])
 
     init(
         shards: [ShardStore], options: StorageOptions, host: Host, commitLog: CommitLog, openingNotes: [String]
@@ -40,6 +43,7 @@ public final class StorageEngine: Sendable {
     ///
     /// - Parameter isLogged: whether writes go into the commit log (`durable_writes` of the keyspace).
     package func createTable(_ definition: TableDefinition, isLogged: Bool = true) async throws(StorageError) {
+        halfDropped.withLock { _ = $0.remove(definition.id) }
         try await onEachShard("create a table") { (shard) throws(StorageError) in
             try await shard.revive(definition.id)
             if let table = shard.table(definition.id) {
@@ -66,13 +70,17 @@ public final class StorageEngine: Sendable {
         }
     }
 
-    /// Removes a table and all its data, here and in the log.
+    /// Removes a table and all its data, here and in the log. What fails halfway is finished by the next call.
     package func dropTable(id: UUID) async throws(StorageError) {
-        try await snapshotBefore("dropped", id)
+        if !halfDropped.withLock({ $0.contains(id) }) {
+            try await snapshotBefore("dropped", id)
+            halfDropped.withLock { _ = $0.insert(id) }
+        }
         try await onEachShard("drop a table") { (shard) throws(StorageError) in
             guard let table = shard.table(id) else { return }
             try await shard.truncate(table, isDropped: true)
         }
+        halfDropped.withLock { _ = $0.remove(id) }
     }
 
     /// Removes all data of a table that was written before this call.
