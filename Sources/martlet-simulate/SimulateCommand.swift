@@ -26,8 +26,19 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "How many seconds clients work and faults happen, in virtual time.")
     var seconds: Int = 20
 
-    @Option(help: "The kinds of work that clients do, with commas between: rows, registers, counters, schema.")
-    var work: String = "rows,registers,counters,schema"
+    @Option(
+        help: """
+            The kinds of work that clients do, with commas between: \(WorkloadKind.allCases.map(\.rawValue).joined(separator: ", ")); \
+            the seed says when not given.
+            """)
+    var work: String?
+
+    @Option(
+        help: """
+            Where nodes stand and how many copies there are: plain (one data centre, 3 copies), single (1 copy), many (2 or 5 \
+            copies) or datacenters (two with 3 copies each); the seed says when not given.
+            """)
+    var layout: String?
 
     @Option(help: "Switches on a deliberate bug, which a checker then finds.")
     var plant: String?
@@ -41,8 +52,11 @@ struct SimulateCommand: ParsableCommand {
     mutating func validate() throws {
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes is a number from 1 to 7.") }
         if !(1...3_600).contains(seconds) { throw ValidationError("--seconds is a number from 1 to 3600.") }
-        if work.split(separator: ",").contains(where: { WorkloadKind(rawValue: String($0)) == nil }) {
-            throw ValidationError("--work takes rows, registers, counters and schema.")
+        if work?.split(separator: ",").contains(where: { WorkloadKind(rawValue: String($0)) == nil }) ?? false {
+            throw ValidationError("--work takes \(WorkloadKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        if let layout, ClusterShape.Layout(rawValue: layout) == nil {
+            throw ValidationError("--layout takes plain, single, many and datacenters.")
         }
         if seeds < 1 { throw ValidationError("--seeds is at least 1.") }
     }
@@ -57,7 +71,8 @@ struct SimulateCommand: ParsableCommand {
             var options = RunOptions()
             options.nodeCount = nodes
             options.lengthMilliseconds = seconds * 1_000
-            options.workloads = work.split(separator: ",").compactMap { WorkloadKind(rawValue: String($0)) }
+            options.workloads = work?.split(separator: ",").compactMap { WorkloadKind(rawValue: String($0)) }
+            options.layout = layout.flatMap { ClusterShape.Layout(rawValue: $0) }
             options.keepsLines = verbose
             let run = try SimulationRun(seed: current, options: options)
             if verbose { for event in run.plan.events { OwnProcess.print("fault at \(event)") } }

@@ -11,11 +11,15 @@ package final class FaultDriver: @unchecked Sendable {
     private let clock: HistoryClock
     /// The tables that operators merge.
     package var tables: [UUID] = []
+    /// What the wall clock of each node has shown.
+    package private(set) var clocks: [WallClockRecord] = []
 
     package init(_ cluster: SimulatedCluster, _ keeper: NodeKeeper, _ clock: HistoryClock) {
         self.cluster = cluster
         self.keeper = keeper
         self.clock = clock
+        self.clocks = cluster.nodes.map { _ in WallClockRecord() }
+        for node in cluster.nodes.indices { noteClock(of: node) }
     }
 
     /// Lets everything of the plan happen; returns when all of it is over.
@@ -42,10 +46,10 @@ package final class FaultDriver: @unchecked Sendable {
     package func heal() {
         clock.note("everything heals")
         cluster.world.network.healAll()
-        for a in machines {
+        for (node, a) in machines.enumerated() {
             a.resume()
             a.disk.faults = DiskFaults()
-            a.time.drift(partsPerMillion: 0)
+            set(node) { $0.drift(partsPerMillion: 0) }
             for b in machines { cluster.world.network.setLink(from: a, to: b, LinkBehavior()) }
         }
         cluster.unreliability.probability = 0
@@ -67,9 +71,8 @@ package final class FaultDriver: @unchecked Sendable {
         case .slowLink(let a, let b, let milliseconds):
             setLink(a, b) { $0.latency.maximum = .milliseconds(milliseconds) }
         case .unreliableMessages(let probability): cluster.unreliability.probability = probability
-        case .clockJump(let node, let milliseconds):
-            machines[node].time.jump(byMicroseconds: Int64(milliseconds) * 1_000)
-        case .clockDrift(let node, let parts): machines[node].time.drift(partsPerMillion: Int64(parts))
+        case .clockJump(let node, let milliseconds): set(node) { $0.jump(byMicroseconds: Int64(milliseconds) * 1_000) }
+        case .clockDrift(let node, let parts): set(node) { $0.drift(partsPerMillion: Int64(parts)) }
         case .slowDisk(let node, let milliseconds):
             machines[node].disk.faults.latency = SimulatedLatency(
                 minimum: .microseconds(20), maximum: .milliseconds(2), slowProbability: 0.2,
@@ -92,9 +95,8 @@ package final class FaultDriver: @unchecked Sendable {
         case .breakingConnections(let nodes, _): for node in nodes { setLinks(of: node) { $0.resetProbability = 0 } }
         case .slowLink(let a, let b, _): setLink(a, b) { $0.latency = LinkBehavior().latency }
         case .unreliableMessages: cluster.unreliability.probability = 0
-        case .clockJump(let node, let milliseconds):
-            machines[node].time.jump(byMicroseconds: Int64(-milliseconds) * 1_000)
-        case .clockDrift(let node, _): machines[node].time.drift(partsPerMillion: 0)
+        case .clockJump(let node, let milliseconds): set(node) { $0.jump(byMicroseconds: Int64(-milliseconds) * 1_000) }
+        case .clockDrift(let node, _): set(node) { $0.drift(partsPerMillion: 0) }
         case .slowDisk(let node, _): machines[node].disk.faults.latency = DiskFaults().latency
         case .failingDisk(let node, _):
             machines[node].disk.faults.failureProbability = 0
@@ -127,6 +129,19 @@ package final class FaultDriver: @unchecked Sendable {
             isSplit.toggle()
             if isSplit { split([node]) } else { heal([node]) }
         }
+    }
+
+    // MARK: Clocks
+
+    private func set(_ node: Int, _ change: (SimulatedTime) -> Void) {
+        noteClock(of: node)
+        change(machines[node].time)
+        noteClock(of: node)
+    }
+
+    /// Notes what the clock of a node shows now.
+    private func noteClock(of node: Int) {
+        clocks[node].note(machines[node].time.wallMicroseconds, at: cluster.world.nowNanoseconds)
     }
 
     // MARK: The net

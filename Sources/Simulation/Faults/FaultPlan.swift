@@ -28,6 +28,18 @@ package struct FaultPlan: Sendable, Equatable {
     /// Whether every node lives through it.
     package var endsNodes: Bool { events.contains { $0.fault.endsNodes } }
 
+    /// How long something may be under way that clients have given up: as long as the longest of the faults that make
+    /// things late, and as requests take.
+    package var settlingMilliseconds: Int {
+        let late: [Int] = events.map { event in
+            switch event.fault {
+            case .pause, .split, .oneWay, .flapping, .slowDisk, .slowLink: event.durationMilliseconds
+            default: 0
+            }
+        }
+        return 4_000 + (late.max() ?? 0)
+    }
+
     /// Draws a plan. A plan is about some kinds of faults and not about others, so that a run shows what comes of a few
     /// of them together and clients still get something done.
     package static func drawn(

@@ -171,14 +171,15 @@ private final class UnreliableHandler: ConnectionHandler, @unchecked Sendable {
     }
 
     /// Whether all requests in a frame are such that nodes send them again when no answer comes. An increment of a
-    /// counter is not: no connection delivers it twice, and nobody repeats it.
+    /// counter and a truncation are not: no connection delivers them twice, and nobody repeats them.
     private static func mayComeTwice(_ frame: UnsafeRawBufferPointer) -> Bool {
         let uncompressed: UInt32 = frame.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
         guard uncompressed == 0 else { return false }
         let payload = UnsafeRawBufferPointer(rebasing: frame[MessageFrame.headerByteCount...])
         var offset = 0
         while let header = MessageHeader(payload, at: offset) {
-            if !header.isResponse, header.verbNumber == Verb.counterMutation.rawValue { return false }
+            let once: [UInt8] = [Verb.counterMutation.rawValue, Verb.truncate.rawValue]
+            if !header.isResponse, once.contains(header.verbNumber) { return false }
             offset += header.messageByteCount
         }
         return true

@@ -88,6 +88,27 @@ package final class HistoryRecorder<Action: Sendable, Result: Sendable>: @unchec
         clock.note("\(name) \(ticket.key) #\(ticket.number) refused: \(reason)")
     }
 
+    /// Ends changes as a request has ended of which they were parts.
+    func settle<Value>(_ tickets: [Ticket], _ answer: Attempt<Value>, _ result: Result) {
+        for ticket in tickets {
+            switch answer {
+            case .done: end(ticket, result)
+            case .refused(let reason): forget(ticket, because: reason)
+            case .unknown(let reason): leaveOpen(ticket, because: reason)
+            }
+        }
+    }
+
+    /// Forgets reads that came to nothing.
+    func forget<Value>(_ tickets: [Ticket], _ answer: Attempt<Value>) {
+        for ticket in tickets {
+            switch answer {
+            case .done: forget(ticket, because: "an answer of another form")
+            case .refused(let reason), .unknown(let reason): forget(ticket, because: reason)
+            }
+        }
+    }
+
     private func change(_ ticket: Ticket, _ body: (inout Operation<Action, Result>) -> Void) {
         guard var history = histories[ticket.key],
             let index = history.lastIndex(where: { $0.number == ticket.number })

@@ -43,3 +43,25 @@ package enum RowResult: Sendable, Equatable, CustomStringConvertible {
 
 /// All operations at QUORUM on one row.
 package typealias RowHistory = [Operation<RowAction, RowResult>]
+
+/// Who sees what: everybody who asks a quorum of all replicas, and everybody who asks a quorum of those in a data centre.
+package enum ReadDomain: Hashable, Sendable {
+    case cluster
+    case datacenter(String)
+}
+
+extension RowHistory {
+    /// The history as those of a domain may judge it: what was acknowledged by quorums that need not meet theirs may be
+    /// seen by them or not, and reads of others do not count.
+    ///
+    /// - Parameter domains: for each operation, by its number, those that are sure to see what it did, or that it looked for.
+    package func seen(by domain: ReadDomain, _ domains: [Int: Set<ReadDomain>]) -> RowHistory {
+        compactMap { operation in
+            if domains[operation.number]?.contains(domain) ?? false { return operation }
+            if operation.action == .read { return nil }
+            return Operation(
+                number: operation.number, client: operation.client, node: operation.node, action: operation.action,
+                invoked: operation.invoked)
+        }
+    }
+}

@@ -1,7 +1,8 @@
 /// What came of a run.
 package struct RunReport: Sendable {
     package let seed: UInt64
-    package let nodeCount: Int
+    package let shape: ClusterShape
+    package let work: [WorkloadKind]
     package let operationCount: Int
     package let plan: FaultPlan
     package let violations: [Violation]
@@ -20,8 +21,9 @@ package struct RunReport: Sendable {
     package var summary: String {
         let digits = String(trace, radix: 16)
         let padded: String = String(repeating: "0", count: 16 - digits.count) + digits
-        return "seed \(seed) \(isGood ? "ok" : "FAILED") nodes \(nodeCount) operations \(operationCount) "
-            + "faults \(plan.events.count) trace \(padded)"
+        let kinds: String = work.map(\.rawValue).joined(separator: ",")
+        return "seed \(seed) \(isGood ? "ok" : "FAILED") nodes \(shape.nodeCount) copies \(shape.copies) "
+            + "work \(kinds) operations \(operationCount) faults \(plan.events.count) trace \(padded)"
     }
 
     /// The line, and after it what was violated, and how.

@@ -16,18 +16,20 @@ extension SimulationRun {
         await rest(milliseconds: SimulationRun.hintMilliseconds)
         let client: WorkloadClient = clients[0]
         // Where every process lived through it, hints alone must have brought everything everywhere.
-        if !plan.endsNodes, cluster.nodes.count > 1, let rows {
-            guard await untilDone("replicas answer", { await self.readReplicas(of: rows) }) else { return }
-            violations += rows.violations()
+        if !plan.endsNodes, cluster.nodes.count > 1 {
+            for rows in rows {
+                guard await untilDone("replicas answer", { await self.readReplicas(of: rows) }) else { return }
+                violations += rows.violations()
+            }
             if !violations.isEmpty { return }
         }
-        if let rows {
+        for rows in rows {
             guard await untilDone("all replicas answer reads at ALL", { await rows.repair(client) }) else { return }
         }
         for workload in workloads {
             guard await untilDone("everything can be read", { await workload.lookAgain(client) }) else { return }
         }
-        if let rows { _ = await untilDone("replicas answer", { await self.readReplicas(of: rows) }) }
+        for rows in rows { _ = await untilDone("replicas answer", { await self.readReplicas(of: rows) }) }
     }
 
     private func waitForNodes() async -> Bool {
@@ -69,7 +71,7 @@ extension SimulationRun {
             }
             connection.close()
         }
-        return ObservedRing(tokens, factor: replicationFactor)
+        return ObservedRing(tokens, shape)
     }
 
     /// Asks each replica for what it holds itself.
@@ -89,7 +91,7 @@ extension SimulationRun {
                 let connection = try await cluster.clients.connect(to: node)
                 for partition in rows.partitions where ring.replicas(of: partition).contains(index + 1) {
                     let result = try await connection.query(
-                        RowWorkload.selectPartition, values: [Int32(truncatingIfNeeded: partition)], options: options)
+                        rows.selectPartition, values: [Int32(truncatingIfNeeded: partition)], options: options)
                     try rows.note(result, of: partition, heldBy: index + 1)
                 }
                 connection.close()

@@ -7,12 +7,15 @@ import SimulatedHost
 package struct RunOptions: Sendable {
     /// How many nodes; the seed says when nil.
     package var nodeCount: Int?
+    /// Where nodes stand and how many copies there are; the seed says when nil.
+    package var layout: ClusterShape.Layout?
     /// How long clients work and faults happen.
     package var lengthMilliseconds = 20_000
     package var clientCount = 6
     /// What goes wrong; the seed says when nil.
     package var plan: FaultPlan?
-    package var workloads: [WorkloadKind] = WorkloadKind.allCases
+    /// What clients do; the seed says when nil.
+    package var workloads: [WorkloadKind]?
     /// Whether the report has all lines.
     package var keepsLines = false
     /// Keys of `conf/martlet.yaml`, for all nodes.
@@ -33,8 +36,11 @@ package final class SimulationRun: @unchecked Sendable {
     let clock: HistoryClock
     let keeper: NodeKeeper
     let driver: FaultDriver
+    let shape: ClusterShape
+    let kinds: [WorkloadKind]
+    /// The work of which replicas can be asked one by one.
+    let rows: [RowWorkload]
     /// Nil when the run has no such work.
-    let rows: RowWorkload?
     let schema: SchemaWorkload?
     let workloads: [any Workload]
     /// What a client draws its next operation from: some kinds of work are more frequent than others.
@@ -47,32 +53,57 @@ package final class SimulationRun: @unchecked Sendable {
     package init(seed: UInt64, options: RunOptions = RunOptions()) throws {
         var generator = SeededGenerator(seed: seed)
         let nodeCount: Int = options.nodeCount ?? 3 + [0, 0, 0, 1, 2, 2, 4][generator.below(7)]
-        self.options = options
+        // What a run is about is drawn apart from what happens in it.
+        var choices = SeededGenerator(seed: seed ^ 0x5EED_0F5A_4A7E_5EED)
+        let shape = ClusterShape.drawn(
+            &choices, nodeCount: nodeCount, isFixed: options.nodeCount != nil, layout: options.layout)
+        let kinds: [WorkloadKind] = options.workloads ?? WorkloadKind.drawn(&choices)
         let drawn = FaultPlan.drawn(
-            &generator, nodeCount: nodeCount, lengthMilliseconds: options.lengthMilliseconds)
-        self.plan = options.plan ?? drawn
+            &generator, nodeCount: shape.nodeCount, lengthMilliseconds: options.lengthMilliseconds)
+        let plan: FaultPlan = options.plan ?? drawn
+        self.options = options
+        self.plan = plan
+        self.shape = shape
+        self.kinds = kinds
         let settings: [String: String] = SimulationRun.settings.merging(options.settings) { $1 }
-        self.cluster = try SimulatedCluster(
-            seed: seed, nodeCount: nodeCount, shardCount: 1 + generator.below(2), settings: settings)
-        self.clock = HistoryClock(cluster.world, keepsLines: options.keepsLines)
+        let cluster = try SimulatedCluster(
+            seed: seed, shape: shape, shardCount: 1 + generator.below(2), settings: settings)
+        self.cluster = cluster
+        let clock = HistoryClock(cluster.world, keepsLines: options.keepsLines)
+        self.clock = clock
         self.keeper = NodeKeeper(cluster, clock)
-        self.driver = FaultDriver(cluster, keeper, clock)
-        let kinds: [WorkloadKind] = options.workloads
-        let rows: RowWorkload? = kinds.contains(.rows) ? RowWorkload(clock) : nil
-        let registers: ConditionalWorkload? = kinds.contains(.registers) ? ConditionalWorkload(clock) : nil
-        let counters: CounterWorkload? = kinds.contains(.counters) ? CounterWorkload(clock) : nil
-        let schema: SchemaWorkload? = kinds.contains(.schema) ? SchemaWorkload(clock, cluster) : nil
-        self.rows = rows
-        self.schema = schema
-        let all: [(any Workload)?] = [rows, registers, counters, schema]
-        self.workloads = all.compactMap { $0 }
-        let drawnFrom: [(any Workload)?] = [
-            rows, rows, rows, rows, rows, registers, registers, registers, counters, counters,
-        ]
-        self.lots = drawnFrom.compactMap { $0 }
+        let driver = FaultDriver(cluster, keeper, clock)
+        self.driver = driver
+        // The lots of a client are in the order of the kinds.
+        let made: [(kind: WorkloadKind, workload: any Workload)] = WorkloadKind.allCases.filter(kinds.contains).map {
+            ($0, SimulationRun.make($0, clock, cluster, driver, shape, plan))
+        }
+        self.workloads = made.map(\.workload)
+        self.lots = made.flatMap { Array(repeating: $0.workload, count: $0.kind.lotCount) }
+        self.rows = workloads.compactMap { $0 as? RowWorkload }
+        self.schema = workloads.lazy.compactMap { $0 as? SchemaWorkload }.first
         for number in 1...max(1, options.clientCount) {
             clients.append(
                 WorkloadClient(number, cluster, generator.split(), timeout: .milliseconds(3_000)))
+        }
+    }
+
+    private static func make(
+        _ kind: WorkloadKind, _ clock: HistoryClock, _ cluster: SimulatedCluster, _ driver: FaultDriver,
+        _ shape: ClusterShape, _ plan: FaultPlan
+    ) -> any Workload {
+        let settling: Int = plan.settlingMilliseconds
+        switch kind {
+        case .rows: return RowWorkload(clock, shape, hasStatic: false)
+        case .statics: return RowWorkload(clock, shape, hasStatic: true)
+        case .registers: return ConditionalWorkload(clock, shape)
+        case .counters: return CounterWorkload(clock)
+        case .schema: return SchemaWorkload(clock, cluster)
+        case .batches: return BatchWorkload(clock)
+        case .expiry: return ExpiryWorkload(clock) { driver.clocks }
+        case .scans: return ScanWorkload(clock, isTruncating: false, settlingMilliseconds: settling)
+        case .truncation: return ScanWorkload(clock, isTruncating: true, settlingMilliseconds: settling)
+        case .columns: return ColumnWorkload(clock, learningMilliseconds: settling)
         }
     }
 
@@ -81,7 +112,7 @@ package final class SimulationRun: @unchecked Sendable {
         "write_request_timeout": "1000ms", "read_request_timeout": "1000ms", "range_request_timeout": "1500ms",
         "counter_write_request_timeout": "1000ms", "cas_contention_timeout": "1000ms", "request_timeout": "2000ms",
         "memtable_heap_space": "1MiB", "commitlog_segment_size": "1MiB", "file_cache_size": "4MiB",
-        "hints_flush_period": "1s",
+        "hints_flush_period": "1s", "truncate_request_timeout": "2000ms",
     ]
 
     /// Runs it all.
@@ -96,7 +127,7 @@ package final class SimulationRun: @unchecked Sendable {
                 Violation(.clusterRecovers, subject: "cluster", reason: "the run did not end: \(error)", history: []))
         }
         return RunReport(
-            seed: cluster.world.seed, nodeCount: cluster.nodes.count, operationCount: clock.operationCount, plan: plan,
+            seed: cluster.world.seed, shape: shape, work: kinds, operationCount: clock.operationCount, plan: plan,
             violations: violations, undecided: workloads.flatMap(\.undecided),
             trace: cluster.world.traceHash ^ cluster.clients.record.hash, lines: clock.lines,
             nanoseconds: cluster.world.nowNanoseconds)
@@ -127,17 +158,13 @@ package final class SimulationRun: @unchecked Sendable {
         for client in clients { client.close() }
     }
 
-    var replicationFactor: Int { min(3, cluster.nodes.count) }
-
     func rest(milliseconds: Int) async {
         try? await cluster.clients.sleep(for: .milliseconds(milliseconds))
     }
 
     private func makeSchema() async throws {
         let connection = try await cluster.clients.connect(to: cluster.node)
-        _ = try await connection.query(
-            "CREATE KEYSPACE sim WITH replication = {'class': 'SimpleStrategy', 'replication_factor': \(replicationFactor)}"
-        )
+        _ = try await connection.query("CREATE KEYSPACE sim WITH replication = \(shape.replication)")
         _ = try await connection.query("USE sim")
         for statement in workloads.flatMap(\.schema) { _ = try await connection.query(statement) }
         let found = try await connection.query("SELECT id FROM system_schema.tables WHERE keyspace_name = 'sim'")

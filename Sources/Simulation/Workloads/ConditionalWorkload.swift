@@ -3,7 +3,8 @@ import DataModel
 import MartletClient
 import Primitives
 
-/// Clients that change and read registers by lightweight transactions only.
+/// Clients that change and read registers by lightweight transactions only, each register at SERIAL or, where there are
+/// several data centres, at LOCAL_SERIAL in one of them.
 ///
 /// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
 package final class ConditionalWorkload: Workload, @unchecked Sendable {
@@ -13,6 +14,7 @@ package final class ConditionalWorkload: Workload, @unchecked Sendable {
     /// The registers that clients work on.
     private var present: [Int]
     private let operationLimit: Int
+    private let shape: ClusterShape
     /// What some client has last seen in each register, so that conditions hold now and then.
     private var lastSeen: [Int: Int64] = [:]
     private var nextValue: Int64 = 0
@@ -22,7 +24,8 @@ package final class ConditionalWorkload: Workload, @unchecked Sendable {
     ///   - keyCount: how many registers there are at a time.
     ///   - operationLimit: how many operations a register gets before another takes its place; the time to judge them
     ///     grows with their number.
-    package init(_ clock: HistoryClock, keyCount: Int = 4, operationLimit: Int = 120) {
+    package init(_ clock: HistoryClock, _ shape: ClusterShape, keyCount: Int = 4, operationLimit: Int = 120) {
+        self.shape = shape
         self.recorder = HistoryRecorder("register", clock)
         self.present = Array(0..<keyCount)
         self.operationLimit = operationLimit
@@ -75,6 +78,13 @@ package final class ConditionalWorkload: Workload, @unchecked Sendable {
         return violations
     }
 
+    /// The data centre whose nodes alone decide on a register; nil when all do. Of three registers each data centre has
+    /// one.
+    private func home(of key: Int) -> String? {
+        guard shape.knowsDatacenters, key % 3 > 0 else { return nil }
+        return shape.datacenters[(key % 3 - 1) % shape.datacenters.count]
+    }
+
     private func freshValue() -> Int64 {
         nextValue += 1
         return nextValue
@@ -82,11 +92,12 @@ package final class ConditionalWorkload: Workload, @unchecked Sendable {
 
     @discardableResult
     private func perform(_ action: ConditionalRegister.Action, on key: Int, _ client: WorkloadClient) async -> Bool {
-        let node: Int = client.nextNode()
+        let home: String? = home(of: key)
+        let node: Int = home.map { client.nextNode(in: shape.nodes(in: $0)) } ?? client.nextNode()
         let ticket = recorder.begin(key, action, client: client.number, node: node + 1)
-        var options = QueryOptions(consistency: .quorum)
-        options.serialConsistency = .serial
-        if action == .read { options.consistency = .serial }
+        var options = QueryOptions(consistency: home == nil ? .quorum : .localQuorum)
+        options.serialConsistency = home == nil ? .serial : .localSerial
+        if action == .read { options.consistency = home == nil ? .serial : .localSerial }
         let (text, values) = ConditionalWorkload.statement(action, key)
         switch await client.send(text, values, options, to: node) {
         case .done(let rows):

@@ -43,6 +43,36 @@ package final class WorkloadClient: @unchecked Sendable {
         return preferredNode
     }
 
+    /// The node to ask next of some.
+    func nextNode(in nodes: [Int]) -> Int {
+        let node: Int = nextNode()
+        return nodes.contains(node) || nodes.isEmpty ? node : nodes[generator.below(nodes.count)]
+    }
+
+    /// Sends a logged batch to a node.
+    func sendBatch(
+        _ statements: [(text: String, values: [(any CQLEncodable)?])], _ options: QueryOptions, to node: Int,
+        isPrepared: Bool
+    ) async -> Attempt<QueryResult> {
+        let connection: CQLConnection
+        var entries: [MartletClient.BatchStatement] = []
+        do {
+            connection = try await self.connection(to: node)
+            for (text, values) in statements {
+                guard isPrepared else {
+                    entries.append(MartletClient.BatchStatement(text, values: values))
+                    continue
+                }
+                entries.append(MartletClient.BatchStatement(try await prepare(text, connection, node), values: values))
+            }
+        } catch {
+            failureCount += 1
+            try? await cluster.clients.sleep(for: .milliseconds(10))
+            return .refused("\(error)")
+        }
+        return await ended { try await connection.batch(entries, type: .logged, options: options) }
+    }
+
     /// Sends a statement to a node.
     ///
     /// - Parameter isPrepared: whether it is prepared first, as drivers do with what they send often.
@@ -67,13 +97,17 @@ package final class WorkloadClient: @unchecked Sendable {
                 return .refused("\(error)")
             }
         }
+        let sent: PreparedStatement? = statement
+        return await ended {
+            if let sent { return try await connection.execute(sent, values: values, options: options) }
+            return try await connection.query(text, values: values, options: options)
+        }
+    }
+
+    /// Waits for a request and says how it has ended.
+    private func ended(_ request: () async throws -> QueryResult) async -> Attempt<QueryResult> {
         do {
-            let result: QueryResult
-            if let statement {
-                result = try await connection.execute(statement, values: values, options: options)
-            } else {
-                result = try await connection.query(text, values: values, options: options)
-            }
+            let result: QueryResult = try await request()
             failureCount = 0
             return .done(result)
         } catch {

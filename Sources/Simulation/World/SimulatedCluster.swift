@@ -16,10 +16,14 @@ package final class SimulatedCluster: @unchecked Sendable {
     /// What befalls messages between nodes; nothing until somebody says so.
     package let unreliability: Unreliability
 
-    /// - Parameter settings: keys of `conf/martlet.yaml`, for all nodes.
+    /// - Parameters:
+    ///   - shape: where nodes stand; all in the same data centre when nil.
+    ///   - settings: keys of `conf/martlet.yaml`, for all nodes.
     package init(
-        seed: UInt64, nodeCount: Int = 1, shardCount: Int = 2, settings: [String: String] = [:]
+        seed: UInt64, nodeCount: Int = 1, shape: ClusterShape? = nil, shardCount: Int = 2,
+        settings: [String: String] = [:]
     ) throws {
+        let nodeCount: Int = shape?.nodeCount ?? nodeCount
         let world = SimulatedWorld(seed: seed)
         self.world = world
         let unreliability = Unreliability(generator: world.makeGenerator())
@@ -30,6 +34,10 @@ package final class SimulatedCluster: @unchecked Sendable {
                 try SimulatedNode(
                     in: world, name: "node\(number)", shardCount: shardCount, unreliability: unreliability,
                     settings: settings))
+        }
+        for (node, place) in zip(nodes, shape?.places ?? []) {
+            try node.configuration.set("data_center", place.datacenter)
+            try node.configuration.set("rack", place.rack)
         }
         if nodeCount > 1, settings["seeds"] == nil {
             let seeds: String = nodes.prefix(3).map { $0.address.hostText }.joined(separator: ",")

@@ -64,6 +64,7 @@ extension RunTests {
         for seed: UInt64 in 1...8 {
             var options = RunOptions()
             options.nodeCount = 3
+            options.layout = .plain
             options.lengthMilliseconds = 6_000
             options.workloads = planted.work
             options.plan = FaultPlan(planted.faults)

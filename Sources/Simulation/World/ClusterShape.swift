@@ -1,0 +1,117 @@
+package import Primitives
+
+/// Which nodes a cluster has, where they stand, and how many copies its keyspace keeps: a value that follows from a seed.
+package struct ClusterShape: Sendable, Equatable {
+    /// Kinds of shapes, each with ways of its own that requests take.
+    package enum Layout: String, Sendable, CaseIterable {
+        /// One data centre with up to three copies.
+        case plain
+        /// One copy on several nodes: most coordinators hold nothing of what they are asked for.
+        case single
+        /// Two or five copies, as the number of nodes allows.
+        case many
+        /// Two data centres with up to three copies each.
+        case datacenters
+    }
+
+    package struct Place: Sendable, Equatable {
+        package let datacenter: String
+        package let rack: String
+
+        package init(datacenter: String, rack: String) {
+            self.datacenter = datacenter
+            self.rack = rack
+        }
+    }
+
+    /// For each node, by its index.
+    package let places: [Place]
+    /// Copies in each data centre, ascending by name.
+    package let factors: [Factor]
+    /// Whether the keyspace's strategy knows data centres.
+    package let knowsDatacenters: Bool
+
+    package struct Factor: Sendable, Equatable {
+        package let datacenter: String
+        package let count: Int
+    }
+
+    private init(places: [Place], factors: [Factor], knowsDatacenters: Bool) {
+        self.places = places
+        self.factors = factors
+        self.knowsDatacenters = knowsDatacenters
+    }
+
+    /// One data centre with one rack.
+    package init(nodeCount: Int, copyCount: Int) {
+        self.init(
+            places: Array(repeating: Place(datacenter: "datacenter1", rack: "rack1"), count: nodeCount),
+            factors: [Factor(datacenter: "datacenter1", count: min(copyCount, nodeCount))], knowsDatacenters: false)
+    }
+
+    /// Two data centres, the first of which has the odd node.
+    ///
+    /// - Parameter rackCount: how many racks the nodes of each data centre are divided between.
+    package init(twoDatacentersOf nodeCount: Int, copyCount: Int, rackCount: Int) {
+        let first: Int = (nodeCount + 1) / 2
+        let places: [Place] = (0..<nodeCount).map { node in
+            let isFirst: Bool = node < first
+            let number: Int = isFirst ? node : node - first
+            return Place(datacenter: isFirst ? "dc1" : "dc2", rack: "rack\(number % max(1, rackCount) + 1)")
+        }
+        self.init(
+            places: places,
+            factors: [
+                Factor(datacenter: "dc1", count: min(copyCount, first)),
+                Factor(datacenter: "dc2", count: min(copyCount, nodeCount - first)),
+            ], knowsDatacenters: true)
+    }
+
+    /// - Parameters:
+    ///   - nodeCount: as it was asked for; a shape with two data centres has at least four nodes, and six when nothing
+    ///     was asked.
+    ///   - isFixed: whether the number was asked for, and is not just what was drawn.
+    ///   - layout: drawn as well when nil.
+    package static func drawn(
+        _ generator: inout SeededGenerator, nodeCount: Int, isFixed: Bool, layout: Layout? = nil
+    ) -> ClusterShape {
+        let lots: [Layout] = [.plain, .plain, .plain, .plain, .single, .single, .many, .datacenters, .datacenters]
+        var chosen: Layout = lots[generator.below(lots.count)]
+        let (rackLot, oddLot) = (generator.below(3), generator.below(2))
+        if let layout { chosen = layout }
+        if chosen == .datacenters, isFixed, nodeCount < 4 { chosen = .plain }
+        switch chosen {
+        case .plain: return ClusterShape(nodeCount: nodeCount, copyCount: 3)
+        case .single: return ClusterShape(nodeCount: nodeCount, copyCount: 1)
+        case .many: return ClusterShape(nodeCount: nodeCount, copyCount: nodeCount >= 5 ? 5 : 2)
+        case .datacenters:
+            let count: Int = isFixed ? nodeCount : 6 + oddLot
+            return ClusterShape(twoDatacentersOf: count, copyCount: 3, rackCount: rackLot + 1)
+        }
+    }
+
+    package var nodeCount: Int { places.count }
+
+    /// The names of the data centres, ascending.
+    package var datacenters: [String] { factors.map(\.datacenter) }
+
+    /// The nodes of a data centre, by their index.
+    package func nodes(in datacenter: String) -> [Int] {
+        places.indices.filter { places[$0].datacenter == datacenter }
+    }
+
+    /// What CREATE KEYSPACE is told.
+    package var replication: String {
+        guard knowsDatacenters else {
+            return "{'class': 'SimpleStrategy', 'replication_factor': \(factors.first?.count ?? 1)}"
+        }
+        let copies: [String] = factors.map { "'\($0.datacenter)': \($0.count)" }
+        return "{'class': 'NetworkTopologyStrategy', \(copies.joined(separator: ", "))}"
+    }
+
+    /// How many copies there are where, in a word.
+    package var copies: String {
+        knowsDatacenters
+            ? factors.map { "\($0.datacenter):\($0.count)" }.joined(separator: ",") : "\(factors.first?.count ?? 1)"
+    }
+}
