@@ -7,7 +7,8 @@ public struct CommitLogOptions: Sendable {
     public enum FailurePolicy: Sendable, Hashable {
         /// The log takes no more writes until the next start. A start that finds damage in the log fails.
         case stop
-        /// What was waiting has failed; the log goes on in another segment. A start passes damage over.
+        /// What was waiting has failed for whoever waited, and is written again in another segment, where the log goes
+        /// on. A start passes damage over.
         case ignore
     }
 

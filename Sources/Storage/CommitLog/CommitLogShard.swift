@@ -7,6 +7,9 @@ import Synchronization
 /// In periodic mode a record is in the log's file when `append` returns, so it survives the process and may be
 /// acknowledged. In the other modes it is gathered, and `onAdvance` says when it is durable.
 ///
+/// A record that could not be written, and that has failed for whoever waited for it, is written later all the same
+/// unless the log has failed for good: memtables have it, so that nothing after it may count as durable before it.
+///
 /// `Sendable` is unchecked because everything but `outbox` and `segments`, which guard themselves, is used on the
 /// loop of the shard only.
 public final class CommitLogShard: @unchecked Sendable {
@@ -14,7 +17,7 @@ public final class CommitLogShard: @unchecked Sendable {
     public private(set) var acknowledgeable: LogPosition
     /// Called on the loop, once per group, when `acknowledgeable` has grown later than `append` returned.
     public var onAdvance: ((LogPosition) -> Void)?
-    /// Called on the loop when what was appended and is not yet acknowledgeable will never be known to be durable.
+    /// Called on the loop when what was appended and is not yet acknowledgeable could not be made durable. It may be later.
     public var onFailure: ((StorageError) -> Void)?
 
     /// The place of the shard in the log, and of its loop in the host.
@@ -29,6 +32,8 @@ public final class CommitLogShard: @unchecked Sendable {
     private var position: LogPosition
     /// Why the log takes nothing more; what was not acknowledgeable when it failed never will be.
     public private(set) var failure: StorageError?
+    /// Why the log takes nothing more for now: what could not be written is to be written first.
+    private var obstacle: StorageError?
     /// What is being gathered: in periodic mode one record at a time, else those of this turn of the loop.
     private var gathered = ByteWriter(capacity: 4_096)
     private var gatheredCount: Int = 0
@@ -66,9 +71,11 @@ public final class CommitLogShard: @unchecked Sendable {
     ///
     /// Hot: once per write. In periodic mode it makes no system call; in the others it copies the bytes.
     ///
-    /// - Throws: `.tooLarge`; `.overloaded` when the log is behind; what the log failed with, when it has.
+    /// - Throws: `.tooLarge`; `.overloaded` when the log is behind; what the log failed with, when it has, or why it can
+    ///   not go on for now. Nothing was appended then.
     public func append(_ mutation: RawSpan) throws(StorageError) -> LogPosition {
         if let failure { throw failure }
+        if let obstacle { throw obstacle }
         let byteCount: Int = mutation.byteCount
         guard byteCount <= mutationLimit else { throw .tooLarge(byteCount: byteCount, limit: mutationLimit) }
         guard let table = UUID(mutation) else {
@@ -225,6 +232,7 @@ public final class CommitLogShard: @unchecked Sendable {
 
     /// The writer has made everything up to `position` durable.
     func advance(to position: LogPosition) {
+        obstacle = nil
         if position > acknowledgeable {
             acknowledgeable = position
             onAdvance?(position)
@@ -238,15 +246,19 @@ public final class CommitLogShard: @unchecked Sendable {
         return gatheredCount == 0
     }
 
-    /// What waits has failed; further mutations are refused when that is final.
+    /// What waits has failed. When that is final it is dropped, and further mutations are refused; else it is written as
+    /// soon as that is possible, and nothing more is taken before.
     func fail(_ error: StorageError, isFinal: Bool) {
-        if isFinal { failure = error }
-        // Records that wait are dropped too: positions in one chunk have no gaps.
-        outbox.drop()
-        gathered.removeAll(keepingAtMost: 64 << 10)
-        gatheredCount = 0
-        tables.removeAll()
-        lastTable = 0
+        if isFinal {
+            failure = error
+            outbox.drop()
+            gathered.removeAll(keepingAtMost: 64 << 10)
+            gatheredCount = 0
+            tables.removeAll()
+            lastTable = 0
+        } else if !isPeriodic, gatheredCount > 0 || outbox.isBusy {
+            obstacle = error
+        }
         onFailure?(error)
     }
 
@@ -284,6 +296,8 @@ final class LogOutbox: @unchecked Sendable {
     private var first: LogPosition = .start
     private var tables: [(table: UUID, last: LogPosition)] = []
     private var isInFlight = false
+    /// What was taken and could not be written: it goes first.
+    private var failed: Parcel?
 
     init(limit: Int) {
         self.limit = limit
@@ -309,12 +323,17 @@ final class LogOutbox: @unchecked Sendable {
         }
     }
 
-    /// The bytes that wait.
-    var byteCount: Int { lock.withLock { _ in writer.count } }
+    /// The bytes that the next parcel has at least.
+    var byteCount: Int { lock.withLock { _ in failed?.bytes.count ?? writer.count } }
 
     /// Takes what waits; nil when there is nothing.
     func take() -> Parcel? {
         lock.withLock { _ in
+            if let parcel = failed {
+                failed = nil
+                isInFlight = true
+                return parcel
+            }
             guard count > 0 else { return nil }
             let parcel = Parcel(bytes: writer.array(), count: count, first: first, tables: tables)
             writer.removeAll(keepingAtMost: 256 << 10)
@@ -325,9 +344,15 @@ final class LogOutbox: @unchecked Sendable {
         }
     }
 
+    /// Takes back what could not be written.
+    func putBack(_ parcel: Parcel) {
+        lock.withLock { _ in failed = parcel }
+    }
+
     /// Forgets what waits.
     func drop() {
         lock.withLock { _ in
+            failed = nil
             writer.removeAll(keepingAtMost: 256 << 10)
             count = 0
             tables = []
@@ -335,7 +360,7 @@ final class LogOutbox: @unchecked Sendable {
     }
 
     /// Whether anything waits or is being written.
-    var isBusy: Bool { lock.withLock { _ in isInFlight || count > 0 } }
+    var isBusy: Bool { lock.withLock { _ in isInFlight || count > 0 || failed != nil } }
 
     /// What was taken has been written, or has failed.
     func settle() {

@@ -60,6 +60,8 @@ package struct LogReplay: ~Copyable {
     private var outcome = Outcome()
     private var evidence = DurabilityEvidence()
     private var suspicions: [Suspicion] = []
+    /// The last position of each shard that was delivered.
+    private var delivered: [Int: LogPosition] = [:]
 
     /// Something unreadable.
     struct Suspicion {
@@ -156,8 +158,14 @@ package struct LogReplay: ~Copyable {
             isLost = false
             evidence.add(head)
             try await window.show(head.byteCount, at: offset)
-            let batch: Batch = readRecords(head, at: offset, window)
+            var batch: Batch = readRecords(head, at: offset, window)
+            // What could not be written is written again, and may be there twice.
+            let known: LogPosition = delivered[head.shard] ?? .start
+            if let first = batch.records.first, first.position <= known {
+                batch.records.removeAll { $0.position <= known }
+            }
             if let last = batch.records.last {
+                delivered[head.shard] = last.position
                 outcome.mutationCount += batch.records.count
                 outcome.lastPosition = max(outcome.lastPosition, last.position)
                 try await deliver(batch)

@@ -29,19 +29,22 @@ final class LogWriter: Sendable {
 
     private var options: CommitLogOptions { segments.options }
 
+    /// Between two attempts to write what could not be written.
+    private static let retryPause: Duration = .milliseconds(100)
+
     func run() async {
         while !state.withLock({ $0.isStopped }) {
             switch options.sync {
             case .periodic(let milliseconds):
                 await pause(.milliseconds(max(1, milliseconds)))
-                await attempt { () async throws(StorageError) in try await self.syncStores() }
+                _ = await attempt { () async throws(StorageError) in try await self.syncStores() }
             case .batch:
                 await written.wait()
-                await attempt { () async throws(StorageError) in try await self.writeGroups() }
+                await attemptGroups()
             case .group(let milliseconds):
                 await written.wait()
                 await pause(.milliseconds(max(0, milliseconds)))
-                await attempt { () async throws(StorageError) in try await self.writeGroups() }
+                await attemptGroups()
             }
             wakeWaiting()
         }
@@ -99,13 +102,31 @@ final class LogWriter: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    private func attempt(_ body: () async throws(StorageError) -> Void) async {
-        if segments.readState({ $0.failure != nil || $0.isClosed }) { return }
-        do throws(StorageError) { try await body() } catch { failed(error) }
+    /// Writes what waits; what could not be written is tried again a little later.
+    private func attemptGroups() async {
+        let isDone: Bool = await attempt { () async throws(StorageError) in try await self.writeGroups() }
+        if isDone { return }
+        wakeWaiting()
+        await pause(LogWriter.retryPause)
+        written.ring()
+    }
+
+    /// Returns false when it is worth another attempt.
+    private func attempt(_ body: () async throws(StorageError) -> Void) async -> Bool {
+        if segments.readState({ $0.failure != nil || $0.isClosed }) { return true }
+        do throws(StorageError) {
+            try await body()
+            return true
+        } catch {
+            return failed(error)
+        }
     }
 
     /// Tells the shards that what waits has failed; by policy the log stops, or goes on in another segment.
-    private func failed(_ error: StorageError) {
+    ///
+    /// - Returns: whether the log has stopped.
+    @discardableResult
+    private func failed(_ error: StorageError) -> Bool {
         let isFinal: Bool = options.failurePolicy == .stop && !LogWriter.isShortage(error)
         if isFinal { segments.fail(error) }
         state.withLock { state in
@@ -116,6 +137,7 @@ final class LogWriter: Sendable {
             shard.outbox.settle()
             shard.loop.execute { shard.fail(error, isFinal: isFinal) }
         }
+        return isFinal
     }
 
     private static func isShortage(_ error: StorageError) -> Bool {
@@ -129,7 +151,12 @@ final class LogWriter: Sendable {
     private func writeGroups() async throws(StorageError) {
         var first = 0
         while let group = takeGroup(startingAt: first) {
-            try await write(group)
+            do throws(StorageError) {
+                try await write(group)
+            } catch {
+                for entry in group { entry.shard.outbox.putBack(entry.parcel) }
+                throw error
+            }
             first = (first + 1) % shards.count
         }
     }

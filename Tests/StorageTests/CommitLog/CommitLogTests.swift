@@ -288,7 +288,9 @@ enum LogFixture {
         try world.run {
             let log = try await CommitLog.open(options, host: host, replayed: LogReplay.Outcome())
             LogFixture.listen(log, witness)
-            try await LogFixture.append(0..<3_000, to: log, host, witness, padding: 300)
+            await #expect(throws: StorageError.self) {
+                try await LogFixture.append(0..<3_000, to: log, host, witness, padding: 300)
+            }
             try await host.time.sleep(for: .seconds(3))
         }
         #expect(!witness.failures.isEmpty)
