@@ -74,7 +74,7 @@ extension Verb {
             .metadataCommit:
             .control
         case .mutation, .readRow, .readRepair, .counterMutation, .forwardedMutation, .truncate, .paxosPrepare,
-            .paxosPropose, .paxosCommit, .batchStore, .batchRemove, .traceEvents:
+            .paxosPropose, .paxosCommit, .batchStore, .batchRemove:
             .data
         case .readRange, .hint: .bulk
         }

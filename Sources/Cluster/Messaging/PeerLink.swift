@@ -126,6 +126,13 @@ public final class PeerLink: @unchecked Sendable {
         return true
     }
 
+    /// Cold: says of the request that was begun that it is part of a trace.
+    func markTraced(_ session: UUID) {
+        output.overwrite(MessageHeader.traced, at: messageStart + MessageHeader.flagsOffset)
+        output.write(session.high)
+        output.write(session.low)
+    }
+
     /// Ends the message: it leaves with the others of this turn of the loop, a large one over the bulk lane. Until then no
     /// other message to the same node may be begun on that lane or this one.
     public func end() {

@@ -27,6 +27,8 @@ public struct ReplyPlace: Equatable, Sendable {
     let link: Int32
     let serial: UInt32
     let verbNumber: UInt8
+    /// The number of its trace on the loop (`OpenTraces`); 0 for none.
+    @usableFromInline let trace: UInt16
     let id: UInt64
     /// When whoever asked stops waiting, by this node's monotonic clock.
     public let deadlineNanoseconds: UInt64
@@ -35,9 +37,18 @@ public struct ReplyPlace: Equatable, Sendable {
     /// (`PeerLink.expectAnswer`). An id that it did not give out goes nowhere.
     public func forRequest(_ id: UInt64) -> ReplyPlace {
         ReplyPlace(
-            loopIndex: loopIndex, link: link, serial: serial, verbNumber: verbNumber, id: id,
+            loopIndex: loopIndex, link: link, serial: serial, verbNumber: verbNumber, trace: 0, id: id,
             deadlineNanoseconds: deadlineNanoseconds)
     }
+
+    func with(trace: UInt16) -> ReplyPlace {
+        ReplyPlace(
+            loopIndex: loopIndex, link: link, serial: serial, verbNumber: verbNumber, trace: trace, id: id,
+            deadlineNanoseconds: deadlineNanoseconds)
+    }
+
+    /// Whether whoever asked wants to know what is done for it (`ShardMessages.trace`).
+    @inlinable public var isTraced: Bool { trace != 0 }
 
     /// Whether an answer is wanted; what is written for a place that wants none goes nowhere.
     public var isWanted: Bool { id != 0 }

@@ -17,8 +17,14 @@ extension ShardMessages {
         let deadline: UInt64 = now &+ UInt64(header.timeoutMilliseconds) &* 1_000_000
         let place = ReplyPlace(
             loopIndex: Int32(truncatingIfNeeded: loop.index), link: link.index, serial: link.serial,
-            verbNumber: header.verbNumber, id: header.id, deadlineNanoseconds: deadline)
-        if let handler = handler(of: header.verbNumber), let verb = Verb(rawValue: header.verbNumber) {
+            verbNumber: header.verbNumber, trace: 0, id: header.id, deadlineNanoseconds: deadline)
+        if header.isTraced { return dispatchTraced(body, link, place) }
+        carryOut(body, link, place)
+    }
+
+    @inline(__always)
+    func carryOut(_ body: UnsafeRawBufferPointer, _ link: PeerLink, _ place: ReplyPlace) {
+        if let handler = handler(of: place.verbNumber), let verb = Verb(rawValue: place.verbNumber) {
             handler.received(verb, from: link.peer, body: unsafe RawSpan(_unsafeBytes: body), reply: place)
         } else {
             handleSlowly(body, link, place)
@@ -56,7 +62,12 @@ extension ShardMessages {
             counter.counts.lateAnswers &+= 1
             return
         }
-        let span = unsafe RawSpan(_unsafeBytes: body)
+        guard let own = header.isTraced ? takeEvents(of: body, for: taken.receiver) : body else {
+            counter.counts.failedRequests &+= 1
+            let failure = MessageFailure.malformed(node, "The events of a trace are damaged")
+            return taken.receiver.failed(taken.tag, from: node, failure)
+        }
+        let span = unsafe RawSpan(_unsafeBytes: own)
         if header.isFailure {
             counter.counts.failedRequests &+= 1
             let failure: (code: UInt16, reason: String) = FailureBody.read(span)
@@ -106,6 +117,7 @@ extension ShardMessages {
             link.traffic.counts.expiredOutgoing &+= 1
             return nil
         }
+        if place.isTraced { return beginTracedReply(place, flags, link) }
         return link.beginAnswer(place, flags) ? link : nil
     }
 
@@ -133,7 +145,7 @@ extension ShardMessages {
         if isAnswer {
             let place = ReplyPlace(
                 loopIndex: Int32(truncatingIfNeeded: loop.index), link: link.index, serial: link.serial,
-                verbNumber: 0, id: id, deadlineNanoseconds: .max)
+                verbNumber: 0, trace: 0, id: id, deadlineNanoseconds: .max)
             return fail(place, code: TransportFailure.tooLarge, reason: "The answer cannot be sent: \(failure)")
         }
         loop.execute { [self] in

@@ -28,6 +28,7 @@ public final class ShardMessages: @unchecked Sendable {
     var held = ByteWriter(capacity: 16)
     var local = ByteWriter(capacity: 16)
     var sending = ByteWriter(capacity: 16)
+    var openTraces = OpenTraces()
     /// Bytes of requests that asynchronous handlers work on.
     private var handledByteCount = 0
 

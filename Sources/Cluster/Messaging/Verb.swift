@@ -33,9 +33,6 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     case hint = 64
     case batchStore = 65
     case batchRemove = 66
-
-    // Statements that every node has to carry out.
-    case traceEvents = 80
 }
 
 /// The kinds of streams between two nodes, so that what is large never delays what is urgent.

@@ -143,7 +143,7 @@ import Testing
     @Test func messagesThatNoWriterMakesAreRefused() {
         let good = Array(Self.frame([[1, 2]]).dropFirst(16))
         #expect(Self.read(forged(good, uncompressed: 0)).messages.count == 1)
-        for (place, value) in [(0, UInt8(1)), (3, 200), (3, 31), (5, 2), (5, 4), (6, 1), (7, 1)] {
+        for (place, value) in [(0, UInt8(1)), (3, 200), (3, 31), (5, 2), (5, 6), (5, 8), (6, 1), (7, 1)] {
             var damaged = good
             damaged[place] = value
             #expect(Self.read(forged(damaged, uncompressed: 0)).fault == .damagedMessage, "byte \(place)")

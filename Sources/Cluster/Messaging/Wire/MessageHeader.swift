@@ -9,6 +9,8 @@ package struct MessageHeader: Equatable, Sendable {
     package static let byteCount = 36
     package static let response: UInt8 = 1
     package static let failure: UInt8 = 2
+    /// The body begins with the session of a trace, or with what an answer tells of it.
+    package static let traced: UInt8 = 4
 
     /// Of the whole message, with this header.
     package var messageByteCount: Int
@@ -25,6 +27,7 @@ package struct MessageHeader: Equatable, Sendable {
 
     package var isResponse: Bool { flags & MessageHeader.response != 0 }
     package var isFailure: Bool { flags & MessageHeader.failure != 0 }
+    package var isTraced: Bool { flags & MessageHeader.traced != 0 }
 
     package init(
         verbNumber: UInt8, flags: UInt8, id: UInt64, epoch: UInt64, clock: Int64, timeoutMilliseconds: UInt32
@@ -59,7 +62,8 @@ package struct MessageHeader: Equatable, Sendable {
         self.clock = Int64(bigEndian: bytes.loadUnaligned(fromByteOffset: 24, as: Int64.self))
         self.timeoutMilliseconds = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 32, as: UInt32.self))
         // A failure that is no response, or a flag that nobody has defined.
-        guard flags == 0 || flags == MessageHeader.response || flags == 3 else { return nil }
+        let kind: UInt8 = flags & ~MessageHeader.traced
+        guard kind == 0 || kind == MessageHeader.response || kind == 3 else { return nil }
     }
 
     /// Begins a message; its length is written by `end`.
@@ -82,6 +86,7 @@ package struct MessageHeader: Equatable, Sendable {
         return byteCount
     }
 
+    static let flagsOffset = 5
     static let timeoutOffset = 32
 }
 
