@@ -21,6 +21,8 @@ package enum ClientCommand: Equatable, Sendable {
     case showVersion
     case showHost
     case showSession(String)
+    /// The levels at which statements are carried out.
+    case showConsistency
     case source(path: String)
     case capture(path: String)
     case captureOff
@@ -107,6 +109,7 @@ package enum ClientCommand: Equatable, Sendable {
         switch words.first?.lowercased() {
         case "version" where words.count == 1: .showVersion
         case "host" where words.count == 1: .showHost
+        case "consistency" where words.count == 1: .showConsistency
         case "session" where words.count == 2: .showSession(words[1])
         case "replicas" where words.count == 2 || words.count == 3:
             Int64(words[1]).map {

@@ -95,6 +95,7 @@ enum HelpText {
             """
             SHOW VERSION            versions of the shell, the server, the language and the protocol
             SHOW HOST               where the shell is connected
+            SHOW CONSISTENCY        the levels of statements, and of conditional ones
             SHOW SESSION <id>       a tracing session
             SHOW REPLICAS <token> [<keyspace>]    the nodes that hold a token
             """
@@ -103,7 +104,7 @@ enum HelpText {
         (
             "TRACING", "",
             """
-            TRACING ON | OFF   shows what servers do for each statement, or not
+            TRACING ON | OFF   shows what each node does for each statement, or not
             TRACING            shows the setting
             """
         ),

@@ -42,7 +42,7 @@ package struct Completion: Equatable, Sendable {
         case "serial" where words.count == 1: return .keywords(["CONSISTENCY"])
         case "serial" where words.count == 2: return .keywords(["SERIAL", "LOCAL_SERIAL"])
         case "tracing", "paging", "expand", "elapsed": return .keywords(["ON", "OFF"])
-        case "show" where words.count == 1: return .keywords(["VERSION", "HOST", "SESSION", "REPLICAS"])
+        case "show" where words.count == 1: return .keywords(["VERSION", "HOST", "CONSISTENCY", "SESSION", "REPLICAS"])
         case "describe" where words.count == 1, "desc" where words.count == 1: return .keywords(describable)
         case "use": return .keyspaces
         default: break

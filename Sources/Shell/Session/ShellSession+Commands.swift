@@ -18,6 +18,9 @@ extension ShellSession {
             say(
                 level == nil
                     ? "Current serial consistency level is \(name)." : "Serial consistency level set to \(name).")
+        case .showConsistency:
+            say("Current consistency level is \(settings.consistency.name).")
+            say("Current serial consistency level is \(settings.serialConsistency.name).")
         case .tracing(let choice):
             settings.isTracing = switched(settings.isTracing, choice, "TRACING", "Tracing")
         case .expand(let choice):

@@ -227,6 +227,23 @@ import Testing
         #expect(run.output.contains("(1 rows)\n"))
     }
 
+    @Test func theLevelsOfTheSessionAreShown() throws {
+        let run = try run {
+            $0.statements = "SHOW CONSISTENCY\nCONSISTENCY QUORUM\nSERIAL CONSISTENCY LOCAL_SERIAL\nSHOW CONSISTENCY"
+        }
+        #expect(run.errors.isEmpty)
+        #expect(
+            run.output == """
+                Current consistency level is ONE.
+                Current serial consistency level is SERIAL.
+                Consistency level set to QUORUM.
+                Serial consistency level set to LOCAL_SERIAL.
+                Current consistency level is QUORUM.
+                Current serial consistency level is LOCAL_SERIAL.
+
+                """)
+    }
+
     @Test func tracesAreAwaitedAndDrawn() throws {
         let asked = Seen()
         let local: [UInt8] = [127, 0, 0, 1]
