@@ -10,7 +10,7 @@ import pytest
 from cassandra import ConsistencyLevel as Level
 from cassandra import InvalidRequest, Unavailable
 from cassandra.policies import FallthroughRetryPolicy
-from cassandra.query import SimpleStatement
+from cassandra.query import QueryTrace, SimpleStatement
 
 from martlet_cluster import MartletCluster
 
@@ -279,3 +279,68 @@ def test_what_every_node_acknowledged_survives_the_death_of_two(cluster):
     with cluster.session(3) as session:
         rows = session.execute(SimpleStatement("SELECT id FROM k.t", consistency_level=Level.ONE))
         assert len(list(rows)) == 200
+
+
+def traced(session, text, level, node=1):
+    """The events of a statement by the address of the node that told of them."""
+    result = session.execute(SimpleStatement(text, consistency_level=level), trace=True)
+    identifier = result.get_query_trace(max_wait_sec=10).trace_id
+    found = collections.defaultdict(list)
+
+    def is_told():
+        # Of replicas that the level does not need some tell later.
+        found.clear()
+        trace = QueryTrace(identifier, session)
+        trace.populate(10)
+        assert trace.coordinator == f"127.0.0.{node}" and trace.duration is not None
+        for event in trace.events:
+            found[event.source].append(event.description)
+        return len(found) == 3
+
+    until(is_told)
+    return found
+
+
+def test_a_trace_tells_what_each_replica_did(cluster):
+    with cluster.session(1) as session:
+        session.execute(KEYSPACE)
+        session.execute("CREATE TABLE k.t (id int PRIMARY KEY, v int)")
+        written = traced(session, "INSERT INTO k.t (id, v) VALUES (1, 1)", Level.QUORUM)
+        assert "Determining replicas for mutation" in written["127.0.0.1"]
+        for other in ("127.0.0.2", "127.0.0.3"):
+            assert any(text.startswith(f"Sending MUTATION_REQ message to /{other}:") for text in written["127.0.0.1"])
+            assert any(text.startswith("MUTATION_REQ message received from /127.0.0.1:") for text in written[other])
+            assert "Appending to commitlog" in written[other] and "Adding to t memtable" in written[other]
+            assert any(text.startswith("Enqueuing response to /127.0.0.1:") for text in written[other])
+        read = traced(session, "SELECT v FROM k.t WHERE id = 1", Level.ALL)
+        for source in read:
+            assert "Executing single-partition query on t" in read[source]
+            assert "Read 1 live rows and 0 tombstone cells" in read[source]
+        decided = traced(session, "UPDATE k.t SET v = 2 WHERE id = 1 IF v = 1", Level.ALL)
+        assert any(text.startswith("Accepting proposal") for text in decided["127.0.0.3"])
+
+
+def test_a_trace_is_read_through_any_node(cluster):
+    with cluster.session(1) as first:
+        first.execute(KEYSPACE)
+        first.execute("CREATE TABLE k.t (id int PRIMARY KEY, v int)")
+        result = first.execute("INSERT INTO k.t (id, v) VALUES (1, 1)", trace=True)
+        identifier = result.get_query_trace(max_wait_sec=10).trace_id
+    for node in (1, 2, 3):
+        with cluster.session(node) as session:
+            text = f"SELECT duration FROM system_traces.sessions WHERE session_id = {identifier}"
+            until(lambda: session.execute(text).one() is not None)
+            events = f"SELECT activity FROM system_traces.events WHERE session_id = {identifier}"
+            until(lambda: "Determining replicas for mutation" in [row.activity for row in session.execute(events)])
+
+
+def test_the_shell_shows_a_trace_of_all_nodes(cluster):
+    with cluster.session(1) as session:
+        session.execute(KEYSPACE)
+        session.execute("CREATE TABLE k.t (id int PRIMARY KEY, v int)")
+    statements = "CONSISTENCY ALL; TRACING ON; INSERT INTO k.t (id, v) VALUES (1, 1); SHOW CONSISTENCY"
+    output = cluster.cql(1, statements)
+    assert "Tracing session: " in output and "Request complete" in output
+    assert "Current consistency level is ALL." in output and "Current serial consistency level is SERIAL." in output
+    for source in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
+        assert f"| {source} |" in output

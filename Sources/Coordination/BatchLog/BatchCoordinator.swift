@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 package import DataModel
 package import Environment
 import Primitives
@@ -29,21 +29,21 @@ package final class BatchCoordinator: @unchecked Sendable {
     /// - Throws: `CoordinationFailure`: of kind `.batchLog` when nobody could keep the batch, which then may or may not
     ///   happen; of kind `.batch` when it will happen, but has not reached its level yet.
     package func write(
-        _ batch: [PartitionWrite], _ level: Consistency, timeoutMilliseconds: UInt32
+        _ batch: [PartitionWrite], _ level: Consistency, timeoutMilliseconds: UInt32, trace: RequestTrace? = nil
     ) async throws(CoordinationFailure) {
         guard batch.count > 1 else {
             let failures: [CoordinationFailure?] = await writes.write(
-                batch, level, .simple, timeoutMilliseconds: timeoutMilliseconds)
+                batch, level, .simple, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
             for case let failure? in failures { throw failure }
             return
         }
         try check(batch, level)
         let stored = StoredBatch(id: identifier(), mutations: batch.map(\.mutation))
-        let keepers: [NodeID] = try await store(stored, level, timeoutMilliseconds)
+        let keepers: [NodeID] = try await store(stored, level, timeoutMilliseconds, trace)
         let failures: [CoordinationFailure?] = await writes.write(
-            batch, level, .batch, timeoutMilliseconds: timeoutMilliseconds)
+            batch, level, .batch, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         for case let failure? in failures { throw BatchCoordinator.afterStoring(failure) }
-        forget(stored.id, keepers)
+        forget(stored.id, keepers, trace)
     }
 
     /// UNAVAILABLE and OVERLOADED say that nothing was done, which is not so once the batch is kept.
@@ -92,12 +92,12 @@ package final class BatchCoordinator: @unchecked Sendable {
     }
 
     private func store(
-        _ batch: StoredBatch, _ level: Consistency, _ timeoutMilliseconds: UInt32
+        _ batch: StoredBatch, _ level: Consistency, _ timeoutMilliseconds: UInt32, _ trace: RequestTrace?
     ) async throws(CoordinationFailure) -> [NodeID] {
         let gather = KeeperGather()
         var keepers: [NodeID] = []
         for node in try candidates(level) where keepers.count < BatchPlaces.count {
-            if begin(batch, at: node, gather, timeoutMilliseconds) { keepers.append(node) }
+            if begin(batch, at: node, gather, timeoutMilliseconds, trace) { keepers.append(node) }
         }
         guard !keepers.isEmpty else { throw .unavailable(.one, required: 1, alive: 0) }
         gather.expectedCount = keepers.count
@@ -117,28 +117,31 @@ package final class BatchCoordinator: @unchecked Sendable {
         }
     }
 
-    private func begin(_ batch: StoredBatch, at node: NodeID, _ gather: KeeperGather, _ milliseconds: UInt32) -> Bool {
+    private func begin(
+        _ batch: StoredBatch, at node: NodeID, _ gather: KeeperGather, _ milliseconds: UInt32, _ trace: RequestTrace?
+    ) -> Bool {
         if node == view.local {
             let log: BatchLog = self.log
             host.background.run("keep a batch", on: loop) {
                 do {
                     try await log.store(batch)
+                    trace?.add("Keeping the batch until all of it is written")
                     gather.kept()
                 } catch { gather.fail(node, .unknown) }
             }
             return true
         }
         let link: PeerLink = view.messages.link(to: node, lane: .data)
-        guard link.begin(.batchStore, for: gather, tag: 0, timeoutMilliseconds: milliseconds) == .ready else {
-            return false
-        }
+        let outcome: SendOutcome = link.begin(
+            .batchStore, for: gather, tag: 0, timeoutMilliseconds: milliseconds, trace: trace)
+        guard outcome == .ready else { return false }
         BatchMessage.write(batch, to: &link.output)
         link.end()
         return true
     }
 
     /// Nobody waits for it: who does not hear of it writes the batch once more.
-    private func forget(_ batch: UUID, _ keepers: [NodeID]) {
+    private func forget(_ batch: UUID, _ keepers: [NodeID], _ trace: RequestTrace?) {
         let log: BatchLog = self.log
         for node in keepers {
             if node == view.local {
@@ -147,6 +150,7 @@ package final class BatchCoordinator: @unchecked Sendable {
             }
             let link: PeerLink = view.messages.link(to: node, lane: .data)
             guard link.begin(.batchRemove) == .ready else { continue }
+            trace?.add("Sending BATCH_REMOVE_REQ message to \(view.messages.traceText(of: node))")
             BatchMessage.write(removing: batch, to: &link.output)
             link.end()
         }

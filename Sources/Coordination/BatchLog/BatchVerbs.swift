@@ -44,6 +44,7 @@ package final class BatchVerbs: RequestHandler, @unchecked Sendable {
         host.background.run("keep a batch", on: loop) { [self] in
             do {
                 try await log.store(batch)
+                messages.trace(of: reply)?.add("Keeping the batch until all of it is written")
                 messages.beginReply(reply)?.end()
             } catch {
                 messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")

@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 package import DataModel
 package import Environment
 import Primitives
@@ -35,13 +35,14 @@ package final class PartitionWrites: Sendable {
     ///
     /// - Returns: why each has failed, in the order in which they were given; nil for those that have not.
     package func write(
-        _ writes: [PartitionWrite], _ level: Consistency, _ kind: WriteKind, timeoutMilliseconds: UInt32
+        _ writes: [PartitionWrite], _ level: Consistency, _ kind: WriteKind, timeoutMilliseconds: UInt32,
+        trace: RequestTrace? = nil
     ) async -> [CoordinationFailure?] {
         let works: [LoopWork<Void>] = writes.map { write in
             let token: Token = write.token
             let writer: WriteCoordinator = writers[node.slices.shard(of: token)]
             return LoopWork("write a partition", on: writer.replica.store.loop, of: host) {
-                try await PartitionWrites.write(write, token, by: writer, level, kind, timeoutMilliseconds)
+                try await PartitionWrites.write(write, token, by: writer, level, kind, timeoutMilliseconds, trace)
             }
         }
         var failures: [CoordinationFailure?] = []
@@ -60,14 +61,14 @@ package final class PartitionWrites: Sendable {
 
     private static func write(
         _ write: PartitionWrite, _ token: Token, by writer: WriteCoordinator, _ level: Consistency, _ kind: WriteKind,
-        _ timeoutMilliseconds: UInt32
+        _ timeoutMilliseconds: UInt32, _ trace: RequestTrace?
     ) async throws {
         let plan: ReplicaPlan = try writer.view.plan(for: write.replication, token)
         let table: TableStore? = UUID(write.mutation.span.bytes).flatMap { writer.replica.store.table($0) }
         let outcome = AwaitedReplicas()
         try writer.write(
             write.mutation.span.bytes, to: table, plan, level, kind, timeoutMilliseconds: timeoutMilliseconds,
-            observer: outcome, tag: 0)
+            observer: outcome, tag: 0, trace: trace)
         if let failure = await outcome.wait() { throw failure }
     }
 }

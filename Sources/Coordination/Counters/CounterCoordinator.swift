@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 package import DataModel
 package import Environment
 import Primitives
@@ -38,7 +38,8 @@ package final class CounterCoordinator: @unchecked Sendable {
     ///   - deltas: a mutation whose counter cells are deltas (`CounterDeltas`).
     /// - Throws: `CoordinationFailure`.
     package func write(
-        _ deltas: [UInt8], _ plan: ReplicaPlan, _ level: Consistency, timeoutMilliseconds: UInt32
+        _ deltas: [UInt8], _ plan: ReplicaPlan, _ level: Consistency, timeoutMilliseconds: UInt32,
+        trace: RequestTrace? = nil
     ) async throws(CoordinationFailure) {
         let rule: AnswerRule = plan.writeRule(level)
         let alive: UInt64 = plan.alive(view.liveness)
@@ -46,7 +47,7 @@ package final class CounterCoordinator: @unchecked Sendable {
             throw .unavailable(level, required: shortage.required, alive: shortage.alive)
         }
         if plan.isLocalReader {
-            return try await lead(deltas, plan, level, timeoutMilliseconds: timeoutMilliseconds)
+            return try await lead(deltas, plan, level, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         }
         var refusal = CoordinationFailure.unavailable(level, required: rule.needed, alive: 0)
         let allowed: UInt64 = level.isDatacenterLocal ? rule.members : plan.readers
@@ -54,7 +55,7 @@ package final class CounterCoordinator: @unchecked Sendable {
             let leader = AwaitedLeader()
             let link: PeerLink = view.messages.link(to: plan.set.node(at: position), lane: .data)
             let outcome: SendOutcome = link.begin(
-                .counterMutation, for: leader, tag: 0, timeoutMilliseconds: timeoutMilliseconds)
+                .counterMutation, for: leader, tag: 0, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
             guard outcome == .ready else {
                 if outcome == .overloaded { refusal = .overloaded }
                 continue
@@ -106,7 +107,8 @@ package final class CounterCoordinator: @unchecked Sendable {
     ///
     /// - Throws: `CoordinationFailure`; `.unavailable` and `.overloaded` only when nothing was counted.
     package func lead(
-        _ bytes: [UInt8], _ plan: ReplicaPlan, _ level: Consistency, timeoutMilliseconds: UInt32
+        _ bytes: [UInt8], _ plan: ReplicaPlan, _ level: Consistency, timeoutMilliseconds: UInt32,
+        trace: RequestTrace? = nil
     ) async throws(CoordinationFailure) {
         let rule: AnswerRule = plan.writeRule(level)
         if let shortage = rule.shortage(alive: plan.alive(view.liveness)) {
@@ -120,11 +122,14 @@ package final class CounterCoordinator: @unchecked Sendable {
         } catch { throw outcome.failure(.unknown) }
         guard plan.isLocalReader else { throw outcome.failure(.unknown) }
         guard let table = replica.store.table(deltas.table) else { throw outcome.failure(.incompatibleSchema) }
+        trace?.add("Reading counter values and adding to them")
         let (mutation, position) = try await count(deltas, table, deadline, outcome)
+        trace?.addWrite(to: table)
         if !replica.wait(for: position, outcome, tag: 0, isCounter: true) { outcome.writeEnded(0, .durable) }
         writes.replicate(
             mutation.span.bytes, appliedAt: position, plan, level, .counter,
-            timeoutMilliseconds: UInt32(clamping: milliseconds(until: deadline)), observer: outcome, tag: 0)
+            timeoutMilliseconds: UInt32(clamping: milliseconds(until: deadline)), observer: outcome, tag: 0,
+            trace: trace)
         if let failure = await outcome.wait() { throw failure }
     }
 

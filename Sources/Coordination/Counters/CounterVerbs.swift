@@ -58,13 +58,14 @@ package final class CounterVerbs: RequestHandler, @unchecked Sendable {
         let shard: Int = node.slices.shard(of: token)
         let view: ClusterView = views[shard]
         let coordinator: CounterCoordinator = coordinators[shard]
+        let trace: RequestTrace? = messages.trace(of: reply)
         host.background.run("lead a counter write", on: loop) { [self] in
             var failure: CoordinationFailure?
             do {
                 try await node.run(on: shard) { _ in
                     try await coordinator.lead(
                         request.deltas, try view.plan(for: table, token), request.level,
-                        timeoutMilliseconds: request.limitMilliseconds)
+                        timeoutMilliseconds: request.limitMilliseconds, trace: trace)
                 }
             } catch let known as CoordinationFailure {
                 failure = known

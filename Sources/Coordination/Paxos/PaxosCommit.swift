@@ -18,20 +18,24 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
     private let level: Consistency
     private let hints: any HintSink
     private let local: NodeID
+    private let trace: RequestTrace?
     private var quorum: WriteQuorum
     private var failures: [NodeID: ReplicaFailure] = [:]
+    private var messages: ShardMessages?
     private var outcome: CoordinationFailure??
     private var waiting: UnsafeContinuation<CoordinationFailure?, Never>?
     private var timer: (any LoopTimer)?
 
     init(
-        _ message: PaxosCommitMessage, _ plan: ReplicaPlan, _ level: Consistency, hints: any HintSink, local: NodeID
+        _ message: PaxosCommitMessage, _ plan: ReplicaPlan, _ level: Consistency, hints: any HintSink, local: NodeID,
+        _ trace: RequestTrace?
     ) {
         self.message = message
         self.plan = plan
         self.level = level
         self.hints = hints
         self.local = local
+        self.trace = trace
         self.quorum = WriteQuorum(plan.writeRule(level), sentTo: plan.everybody, countsHints: level == .any)
     }
 
@@ -39,6 +43,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
         alive: UInt64, _ view: ClusterView, _ replica: PaxosReplica, _ host: Host, _ loop: any Loop,
         timeoutMilliseconds: UInt32
     ) {
+        messages = view.messages
         timer = loop.schedule(after: .milliseconds(Int64(timeoutMilliseconds))) { [self] in timeIsUp() }
         for position in 0..<min(plan.set.count, AnswerRule.maximumReplicaCount) {
             let node: NodeID = plan.set.node(at: position)
@@ -56,7 +61,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
     private func send(to node: NodeID, _ position: Int, _ view: ClusterView, _ timeoutMilliseconds: UInt32) {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .paxosCommit, for: self, tag: UInt64(position), timeoutMilliseconds: timeoutMilliseconds)
+            .paxosCommit, for: self, tag: UInt64(position), timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         guard outcome == .ready else { return refuse(position, node, .nodeDown) }
         message.write(to: &link.output)
         link.end()
@@ -66,6 +71,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
         host.background.run("commit to itself", on: loop) { [self] in
             do {
                 try await replica.commit(message)
+                trace?.addCommit(message)
                 settle(quorum.replicaConfirmed(position))
             } catch ReplicaError.unknownTable {
                 refuse(position, local, .incompatibleSchema)
@@ -117,6 +123,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
         guard node != local else { return }
         let bytes: [UInt8] = message.decision.mutation
         let madeAt: Int64 = message.decision.origin.microseconds
+        if let trace, let messages { trace.add("Writing hint for \(messages.traceText(of: node))") }
         guard level == .any else { return hints.keep(bytes.span.bytes, for: node, madeAt: madeAt) }
         hints.keepDurably(bytes.span.bytes, for: node, madeAt: madeAt) { [self] in settle(quorum.hintStored()) }
     }

@@ -59,6 +59,7 @@ extension PaxosCoordinator {
         let gather = PaxosGather(PrepareRound(ballot, run.rule, asked: targets), on: loop)
         let plan: ReplicaPlan = run.request.plan
         let limit: Duration = run.left(host.time)
+        run.trace?.add("Preparing ballot \(ballot.uuid)")
         for position in 0..<min(plan.set.count, AnswerRule.maximumReplicaCount)
         where targets & 1 << UInt64(position) != 0 {
             let isReader: Bool = plan.readers & 1 << UInt64(position) != 0
@@ -66,32 +67,37 @@ extension PaxosCoordinator {
                 ballot: ballot, since: run.since, table: run.request.table, key: run.request.key,
                 read: isReader ? read : nil)
             if position == plan.localPosition {
-                prepareHere(message, position, gather)
+                prepareHere(message, position, run, gather)
             } else {
-                send(message, to: plan.set.node(at: position), position, limit, gather)
+                send(message, to: plan.set.node(at: position), position, limit, run, gather)
             }
         }
         return await gather.wait(atMost: limit)
     }
 
     private func send(
-        _ message: PaxosPrepare, to node: NodeID, _ position: Int, _ limit: Duration,
+        _ message: PaxosPrepare, to node: NodeID, _ position: Int, _ limit: Duration, _ run: PaxosRun,
         _ gather: PaxosGather<PrepareRound>
     ) {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .paxosPrepare, for: gather, tag: UInt64(position), timeoutMilliseconds: limit.paxosMilliseconds)
+            .paxosPrepare, for: gather, tag: UInt64(position), timeoutMilliseconds: limit.paxosMilliseconds,
+            trace: run.trace)
         guard outcome == .ready else { return gather.update { $0.failed(position, node, .nodeDown) } }
         message.write(to: &link.output)
         link.end()
     }
 
-    private func prepareHere(_ message: PaxosPrepare, _ position: Int, _ gather: PaxosGather<PrepareRound>) {
+    private func prepareHere(
+        _ message: PaxosPrepare, _ position: Int, _ run: PaxosRun, _ gather: PaxosGather<PrepareRound>
+    ) {
+        let trace: RequestTrace? = run.trace
         let local: NodeID = view.local
         let replica: PaxosReplica = self.replica
         host.background.run("promise to itself", on: loop) {
             do {
                 let answer: PrepareAnswer = try await replica.prepare(message)
+                trace?.add(answer, to: message)
                 gather.update { $0.answered(position, answer.promise, answer.page) }
             } catch {
                 gather.update { $0.failed(position, local, ReplicaError.reason(error)) }
@@ -108,15 +114,16 @@ extension PaxosCoordinator {
         let targets: UInt64 = try participants(run)
         let limit: Duration = run.request.timeouts.write
         let gather = PaxosGather(ProposeRound(run.rule, asked: targets), on: loop)
+        run.trace?.add("Proposing with ballot \(proposal.ballot.uuid)")
         for position in 0..<min(plan.set.count, AnswerRule.maximumReplicaCount)
         where targets & 1 << UInt64(position) != 0 {
             let message = PaxosPropose(
                 table: run.request.table, key: run.request.key, proposal: proposal,
                 decision: promises.lacksLatestCommit(position) ? promises.latestCommit : nil)
             if position == plan.localPosition {
-                proposeHere(message, position, gather)
+                proposeHere(message, position, run, gather)
             } else {
-                send(message, to: plan.set.node(at: position), position, limit, gather)
+                send(message, to: plan.set.node(at: position), position, limit, run, gather)
             }
         }
         let answers: ProposeRound = await gather.wait(atMost: limit)
@@ -127,23 +134,28 @@ extension PaxosCoordinator {
     }
 
     private func send(
-        _ message: PaxosPropose, to node: NodeID, _ position: Int, _ limit: Duration,
+        _ message: PaxosPropose, to node: NodeID, _ position: Int, _ limit: Duration, _ run: PaxosRun,
         _ gather: PaxosGather<ProposeRound>
     ) {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .paxosPropose, for: gather, tag: UInt64(position), timeoutMilliseconds: limit.paxosMilliseconds)
+            .paxosPropose, for: gather, tag: UInt64(position), timeoutMilliseconds: limit.paxosMilliseconds,
+            trace: run.trace)
         guard outcome == .ready else { return gather.update { $0.notSent(position) } }
         message.write(to: &link.output)
         link.end()
     }
 
-    private func proposeHere(_ message: PaxosPropose, _ position: Int, _ gather: PaxosGather<ProposeRound>) {
+    private func proposeHere(
+        _ message: PaxosPropose, _ position: Int, _ run: PaxosRun, _ gather: PaxosGather<ProposeRound>
+    ) {
+        let trace: RequestTrace? = run.trace
         let local: NodeID = view.local
         let replica: PaxosReplica = self.replica
         host.background.run("propose to itself", on: loop) {
             do {
                 let refusedBy: Ballot? = try await replica.propose(message)
+                trace?.add(refusedBy: refusedBy, message)
                 gather.update { $0.answered(position, refusedBy: refusedBy) }
             } catch ReplicaError.unknownTable {
                 gather.update { $0.failed(position, local, .incompatibleSchema) }
@@ -168,9 +180,10 @@ extension PaxosCoordinator {
     @discardableResult
     func startCommit(_ decision: PaxosProposal, _ run: PaxosRun) -> PaxosCommit {
         let plan: ReplicaPlan = run.request.plan
+        run.trace?.add("Committing what was decided with ballot \(decision.ballot.uuid)")
         let commit = PaxosCommit(
             PaxosCommitMessage(table: run.request.table, key: run.request.key, decision: decision), plan,
-            run.request.commit, hints: hints, local: view.local)
+            run.request.commit, hints: hints, local: view.local, run.trace)
         commit.start(
             alive: plan.alive(view.liveness), view, replica, host, loop,
             timeoutMilliseconds: run.request.timeouts.write.paxosMilliseconds)

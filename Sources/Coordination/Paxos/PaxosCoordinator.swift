@@ -118,6 +118,7 @@ package final class PaxosCoordinator: @unchecked Sendable {
     private func finish<Result>(
         _ value: PaxosProposal, _ result: Result?, _ round: PrepareRound, _ run: PaxosRun
     ) async throws -> Result? {
+        run.trace?.add("Finishing what another request has proposed with ballot \(value.ballot.uuid)")
         let again: PaxosProposal = value.proposed(with: round.ballot)
         guard try await propose(again, round, run).isChosen else { return nil }
         if let result {
@@ -132,6 +133,7 @@ package final class PaxosCoordinator: @unchecked Sendable {
     private func choose<Result>(
         _ round: PrepareRound, _ run: PaxosRun, _ body: ([MergedPage], Ballot) throws -> PaxosChoice<Result>
     ) async throws -> PaxosChoice<Result>? {
+        run.trace?.add(run.isRead ? "Reading the decided rows" : "Reading existing values for CAS precondition")
         guard let pages = try await pages(round, run) else { return nil }
         do {
             if !run.isRead, try isTooEarly(round.ballot, for: pages, run) { return nil }

@@ -1,3 +1,4 @@
+package import Cluster
 package import DataModel
 package import Primitives
 
@@ -25,10 +26,12 @@ package struct PaxosRequest {
     /// What has to be read of the partition; its command names the one partition.
     package let read: PageRequest
     package let timeouts: PaxosTimeouts
+    /// Told what is done, by this node and by the replicas.
+    package let trace: RequestTrace?
 
     package init(
         key: [UInt8], plan: ReplicaPlan, serial: Consistency, commit: Consistency, read: PageRequest,
-        timeouts: PaxosTimeouts
+        timeouts: PaxosTimeouts, trace: RequestTrace? = nil
     ) {
         self.key = key
         self.plan = plan
@@ -36,6 +39,7 @@ package struct PaxosRequest {
         self.commit = commit
         self.read = read
         self.timeouts = timeouts
+        self.trace = trace
     }
 
     package var table: UUID { read.table }

@@ -33,6 +33,8 @@ final class PaxosRun: @unchecked Sendable {
         self.locks = locks
     }
 
+    var trace: RequestTrace? { request.trace }
+
     func left(_ time: any TimeSource) -> Duration {
         let now: UInt64 = time.monotonicNanoseconds
         return now >= deadlineNanoseconds ? .zero : .nanoseconds(Int64(clamping: deadlineNanoseconds - now))

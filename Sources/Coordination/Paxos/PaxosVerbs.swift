@@ -80,6 +80,7 @@ package final class PaxosVerbs: RequestHandler, @unchecked Sendable {
         let shard: Int = node.slices.shard(of: request.token)
         let replica: PaxosReplica = replicas[shard]
         let answer: PrepareAnswer = try await node.run(on: shard) { _ in try await replica.prepare(request) }
+        messages.trace(of: reply)?.add(answer, to: request)
         guard let link = messages.beginReply(reply) else { return }
         answer.write(to: &link.output)
         link.end()
@@ -90,6 +91,7 @@ package final class PaxosVerbs: RequestHandler, @unchecked Sendable {
         let shard: Int = node.slices.shard(of: request.token)
         let replica: PaxosReplica = replicas[shard]
         let refusedBy: Ballot? = try await node.run(on: shard) { _ in try await replica.propose(request) }
+        messages.trace(of: reply)?.add(refusedBy: refusedBy, request)
         guard let link = messages.beginReply(reply) else { return }
         ProposeAnswer.write(refusedBy: refusedBy, to: &link.output)
         link.end()
@@ -100,6 +102,7 @@ package final class PaxosVerbs: RequestHandler, @unchecked Sendable {
         let shard: Int = node.slices.shard(of: request.token)
         let replica: PaxosReplica = replicas[shard]
         try await node.run(on: shard) { _ in try await replica.commit(request) }
+        messages.trace(of: reply)?.addCommit(request)
         messages.beginReply(reply)?.end()
     }
 }

@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 package import DataModel
 package import Environment
 import Primitives
@@ -57,10 +57,11 @@ package final class ReadCoordinator: @unchecked Sendable {
 
     /// Reads one page.
     ///
+    /// - Parameter trace: told what is done, by this node and by the replicas.
     /// - Throws: `CoordinationFailure`.
     package func page(
         _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
-        timeoutMilliseconds: UInt32
+        timeoutMilliseconds: UInt32, trace: RequestTrace? = nil
     ) async throws -> MergedPage {
         let rule: AnswerRule = plan.readRule(level)
         let alive: UInt64 = plan.alive(view.liveness) & plan.readers
@@ -71,13 +72,14 @@ package final class ReadCoordinator: @unchecked Sendable {
         let chosen: [Int] = ReadCoordinator.choose(rule, order)
         let gather = PageGather(rule, plan, needsData: true, host.time)
         gather.spare = order.filter { !chosen.contains($0) }
-        let round = Round(request: request, plan: plan, level: level, timeoutMilliseconds: timeoutMilliseconds)
+        let round = Round(
+            request: request, plan: plan, level: level, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         for (index, position) in chosen.enumerated() { ask(position, isDigest: index > 0, round, gather) }
         gather.replicaFailed = { [unowned self, unowned gather] in
-            self.askAnother(isDigest: gather.hasData, round, gather)
+            self.askAnother(isDigest: gather.hasData, isRetry: false, round, gather)
         }
         let speculation: (any LoopTimer)? = speculate(policy, request.table, level) { [unowned self] in
-            self.askAnother(isDigest: false, round, gather)
+            self.askAnother(isDigest: false, isRetry: true, round, gather)
         }
         let start: UInt64 = host.time.monotonicNanoseconds
         let end: PageGather.End = await self.end(of: gather, round)
@@ -104,6 +106,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         let plan: ReplicaPlan
         let level: Consistency
         let timeoutMilliseconds: UInt32
+        let trace: RequestTrace?
     }
 
     /// The replicas to read from, best first: as many as the level needs, of those that count for it.
@@ -133,9 +136,13 @@ package final class ReadCoordinator: @unchecked Sendable {
         return loop.schedule(after: .nanoseconds(Int64(clamping: delay)), body)
     }
 
-    private func askAnother(isDigest: Bool, _ round: Round, _ gather: PageGather) {
+    private func askAnother(isDigest: Bool, isRetry: Bool, _ round: Round, _ gather: PageGather) {
         guard gather.end == nil, !gather.spare.isEmpty else { return }
-        ask(gather.spare.removeFirst(), isDigest: isDigest, round, gather)
+        let position: Int = gather.spare.removeFirst()
+        if isRetry, let trace = round.trace {
+            trace.add("speculating read retry on \(view.messages.traceText(of: round.plan.set.node(at: position)))")
+        }
+        ask(position, isDigest: isDigest, round, gather)
     }
 
     private func ask(_ position: Int, isDigest: Bool, _ round: Round, _ gather: PageGather) {
@@ -143,12 +150,18 @@ package final class ReadCoordinator: @unchecked Sendable {
         var request: PageRequest = round.request
         request.isDigest = isDigest
         let target: NodeID = round.plan.set.node(at: position)
-        guard target != view.local else { return readHere(request, position, gather) }
+        let kind: String = isDigest ? "digest" : "data"
+        guard target != view.local else {
+            round.trace?.add("reading \(kind) locally")
+            return readHere(request, position, round, gather)
+        }
+        round.trace?.add("reading \(kind) from \(view.messages.traceText(of: target))")
         var lane: Lane = .bulk
         if case .one = request.command.partitions { lane = .data }
         let link: PeerLink = view.messages.link(to: target, lane: lane)
         let outcome: SendOutcome = link.begin(
-            .readRange, for: gather, tag: UInt64(position), timeoutMilliseconds: round.timeoutMilliseconds)
+            .readRange, for: gather, tag: UInt64(position), timeoutMilliseconds: round.timeoutMilliseconds,
+            trace: round.trace)
         guard outcome == .ready else {
             // Not within this call, which the gather's own `fail` may have made.
             loop.execute { gather.fail(position, .nodeDown) }
@@ -158,11 +171,12 @@ package final class ReadCoordinator: @unchecked Sendable {
         link.end()
     }
 
-    private func readHere(_ request: PageRequest, _ position: Int, _ gather: PageGather) {
+    private func readHere(_ request: PageRequest, _ position: Int, _ round: Round, _ gather: PageGather) {
         let node: NodeReplica = self.node
+        let trace: RequestTrace? = round.trace
         host.background.run("read as a replica", on: loop) {
             do {
-                gather.answer(position, try await node.page(request))
+                gather.answer(position, try await node.page(request, trace))
             } catch {
                 gather.fail(position, ReplicaError.reason(error))
             }
@@ -196,6 +210,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         if answers.allSatisfy({ $0.page.digest == data.digest && $0.page.covered == data.covered }) {
             return MergedPage(pages: [data], covered: data.covered)
         }
+        round.trace?.add("Digest mismatch: the replicas have different versions of what was read")
         let full: [(position: Int, page: ReadPage)] = try await readFully(answers, gather.rule, round)
         let isReversed: Bool = round.request.command.isReversed
         let pages: [ReadPage] = full.map(\.page)
@@ -245,6 +260,8 @@ package final class ReadCoordinator: @unchecked Sendable {
                 round.level, received: 0, required: rule.needed, hasData: true, failures: [:])
         }
         let gather = RepairGather()
+        let count: Int = repairs.reduce(0) { $0 + $1.count }
+        round.trace?.add("Read repair: \(count) mutations for replicas that miss something")
         for (answer, mutations) in zip(answers, repairs) {
             for mutation in mutations { send(mutation, to: round.plan.set.node(at: answer.position), round, gather) }
         }
@@ -258,9 +275,10 @@ package final class ReadCoordinator: @unchecked Sendable {
         gather.begin()
         guard target != view.local else {
             let node: NodeReplica = self.node
+            let trace: RequestTrace? = round.trace
             host.background.run("repair as a replica", on: loop) {
                 do {
-                    try await node.apply(mutation)
+                    try await node.apply(mutation, trace)
                     gather.end(isDone: true)
                 } catch { gather.end(isDone: false) }
             }
@@ -268,7 +286,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         }
         let link: PeerLink = view.messages.link(to: target, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds)
+            .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds, trace: round.trace)
         guard outcome == .ready else { return gather.end(isDone: false) }
         link.output.write(mutation)
         link.end()

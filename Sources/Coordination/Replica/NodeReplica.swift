@@ -1,3 +1,4 @@
+package import Cluster
 package import DataModel
 package import Environment
 import Storage
@@ -26,25 +27,27 @@ package final class NodeReplica: Sendable {
     /// Applies a mutation; it may be acknowledged when this returns.
     ///
     /// - Throws: `ReplicaError`.
-    package func apply(_ mutation: [UInt8]) async throws {
+    package func apply(_ mutation: [UInt8], _ trace: RequestTrace? = nil) async throws {
         let bytes: [UInt8] = mutation
         let token: Token
         do {
             token = try MutationReader(bytes.span.bytes).token
         } catch { throw ReplicaError.storage(.decoding(error)) }
-        try await run(on: slices.shard(of: token)) { shard in try await shard.apply(bytes) }
+        try await run(on: slices.shard(of: token)) { shard in try await shard.apply(bytes, trace) }
     }
 
     /// Reads a page, over as many shards as it takes.
     ///
     /// - Throws: `ReplicaError`.
-    package func page(_ request: PageRequest) async throws -> ReadPage {
-        let page = PageWriter(request)
+    package func page(_ request: PageRequest, _ trace: RequestTrace? = nil) async throws -> ReadPage {
+        let writer = PageWriter(request)
         for shard in request.command.partitions.shards(slices) {
-            try await run(on: shard) { replica in try await replica.fill(page, request) }
-            if page.hasTooManyTombstones { throw ReplicaError.tooManyTombstones }
-            if page.isFull { break }
+            try await run(on: shard) { replica in try await replica.fill(writer, request, trace) }
+            if writer.hasTooManyTombstones { throw ReplicaError.tooManyTombstones }
+            if writer.isFull { break }
         }
-        return page.page()
+        let page: ReadPage = writer.page()
+        trace?.addRows(live: page.liveRowCount, tombstones: page.tombstoneCount)
+        return page
     }
 }

@@ -1,3 +1,4 @@
+package import Cluster
 package import Environment
 package import Primitives
 public import Storage
@@ -117,13 +118,15 @@ public final class ReplicaShard: @unchecked Sendable {
     /// Applies a mutation, waiting for room where there is none, and returns once it may be acknowledged.
     ///
     /// - Throws: `.storage(.overloaded)` when no room came in time.
-    package func apply(_ mutation: [UInt8]) async throws(ReplicaError) {
+    package func apply(_ mutation: [UInt8], _ trace: RequestTrace? = nil) async throws(ReplicaError) {
         guard let id = UUID(mutation.span.bytes) else {
             throw .storage(.decoding(.truncated(offset: mutation.count, missing: 16 - mutation.count)))
         }
         guard let table = store.table(id) else { throw .unknownTable(id) }
         do throws(StorageError) {
-            try await waitUntilDurable(try await applyWithPatience(mutation, to: table))
+            let position: LogPosition = try await applyWithPatience(mutation, to: table)
+            trace?.addWrite(to: table)
+            try await waitUntilDurable(position)
         } catch { throw .storage(error) }
     }
 
@@ -145,11 +148,16 @@ public final class ReplicaShard: @unchecked Sendable {
 
     /// Adds this shard's part to a page, and returns once what is in it is durable: a write that is shown to somebody and
     /// is gone after a loss of power has never been.
-    package func fill(_ page: PageWriter, _ request: PageRequest) async throws(ReplicaError) {
+    package func fill(
+        _ page: PageWriter, _ request: PageRequest, _ trace: RequestTrace? = nil
+    ) async throws(ReplicaError) {
         guard let table = store.table(request.table) else { throw .unknownTable(request.table) }
         do throws(StorageError) {
+            trace?.addRead(request.command, of: table)
+            let memtableCount: Int = table.memtableCount
             let cursor: ReadCursor = table.cursor(request.command)
             try await page.fill(from: cursor)
+            trace?.addMerge(of: cursor, memtableCount: memtableCount)
             try await waitUntilDurable(cursor.lastPosition)
         } catch { throw .storage(error) }
     }

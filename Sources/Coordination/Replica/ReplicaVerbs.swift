@@ -71,6 +71,7 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         }
         do throws(StorageError) {
             let position: LogPosition = try replica.store.apply(body, to: table)
+            if reply.isTraced { messages.trace(of: reply)?.addWrite(to: table) }
             let tag: Int = free.last ?? waiting.count
             guard replica.wait(for: position, self, tag: UInt64(tag)) else { return acknowledge(reply) }
             if tag == waiting.count {
@@ -122,9 +123,10 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
     /// The partition is another shard's, or there is no room, or the table is not known here.
     private func writeElsewhere(_ bytes: [UInt8], _ table: UUID, _ shard: Int, _ reply: ReplyPlace) {
         let node: NodeReplica = self.node
+        let trace: RequestTrace? = messages.trace(of: reply)
         host.background.run("write as a replica", on: replica.store.loop) { [self] in
             do {
-                try await node.apply(bytes)
+                try await node.apply(bytes, trace)
                 acknowledge(reply)
             } catch {
                 fail(reply, error)
@@ -146,9 +148,10 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
             return messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
         }
         let node: NodeReplica = self.node
+        let trace: RequestTrace? = messages.trace(of: reply)
         host.background.run("read as a replica", on: replica.store.loop) { [self] in
             do {
-                let page: ReadPage = try await node.page(request)
+                let page: ReadPage = try await node.page(request, trace)
                 guard let link = messages.beginReply(reply) else { return }
                 page.write(to: &link.output)
                 link.end()

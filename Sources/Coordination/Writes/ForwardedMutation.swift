@@ -69,18 +69,24 @@ final class MutationRelay: ReplyReceiver {
         for _ in 0..<(try reader.readUInt8()) {
             let high: UInt64 = try reader.readUInt64()
             let node = NodeID(UUID(high: high, low: try reader.readUInt64()))
-            pass(mutation, to: node, reply.forRequest(try reader.readUInt64()), milliseconds)
+            let own: ReplyPlace = reply.forRequest(try reader.readUInt64())
+            pass(mutation, to: node, own, messages.trace(of: reply), milliseconds)
         }
     }
 
-    private func pass(_ mutation: RawSpan, to node: NodeID, _ reply: ReplyPlace, _ milliseconds: UInt32) {
+    private func pass(
+        _ mutation: RawSpan, to node: NodeID, _ reply: ReplyPlace, _ trace: RequestTrace?, _ milliseconds: UInt32
+    ) {
+        // The answer for the other node has a story of its own: this node's may have gone back before.
+        let trace: RequestTrace? = trace.map { RequestTrace(branchOf: $0) }
+        let reply: ReplyPlace = trace.map { messages.place(reply, with: $0) } ?? reply
         guard messages.knows(node) else {
             return messages.fail(reply, code: ReplicaFailure.nodeDown.rawValue, reason: "The node is no member here")
         }
         let tag: Int = free.last ?? waiting.count
         let link: PeerLink = messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .mutation, for: self, tag: UInt64(tag), timeoutMilliseconds: milliseconds)
+            .mutation, for: self, tag: UInt64(tag), timeoutMilliseconds: milliseconds, trace: trace)
         guard outcome == .ready else {
             return messages.fail(
                 reply, code: ReplicaFailure.nodeDown.rawValue, reason: "The node can not be reached from here")

@@ -49,10 +49,11 @@ public final class WriteCoordinator: @unchecked Sendable {
     ///
     /// Hot: once per write to more than one replica.
     ///
+    /// - Parameter trace: told what is done, by this node and by the replicas.
     /// - Throws: `CoordinationFailure.unavailable` and `.overloaded` before anything is done.
     public func write(
         _ mutation: RawSpan, to table: TableStore?, _ plan: ReplicaPlan, _ level: Consistency, _ kind: WriteKind,
-        timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64
+        timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64, trace: RequestTrace? = nil
     ) throws {
         let rule: AnswerRule = plan.writeRule(level)
         let alive: UInt64 = plan.alive(view.liveness)
@@ -61,7 +62,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         }
         guard activeCount < WriteCoordinator.activeLimit else { throw CoordinationFailure.overloaded }
         let operation: WriteOperation = begin(
-            mutation, plan, rule, level, kind, timeoutMilliseconds, observer, tag: tag)
+            mutation, plan, rule, level, kind, timeoutMilliseconds, observer, tag: tag, trace)
         if plan.localPosition >= 0 { writeHere(mutation, table, plan, operation) }
         writeElsewhere(mutation, plan, alive, operation, timeoutMilliseconds)
     }
@@ -72,10 +73,11 @@ public final class WriteCoordinator: @unchecked Sendable {
     /// Nothing is refused any more, because something was done.
     func replicate(
         _ mutation: RawSpan, appliedAt position: LogPosition, _ plan: ReplicaPlan, _ level: Consistency,
-        _ kind: WriteKind, timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64
+        _ kind: WriteKind, timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64,
+        trace: RequestTrace? = nil
     ) {
         let operation: WriteOperation = begin(
-            mutation, plan, plan.writeRule(level), level, kind, timeoutMilliseconds, observer, tag: tag)
+            mutation, plan, plan.writeRule(level), level, kind, timeoutMilliseconds, observer, tag: tag, trace)
         if !replica.wait(for: position, operation, tag: operation.generation, isCounter: kind == .counter) {
             operation.confirm(plan.localPosition)
         }
@@ -84,12 +86,12 @@ public final class WriteCoordinator: @unchecked Sendable {
 
     private func begin(
         _ mutation: RawSpan, _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind,
-        _ timeoutMilliseconds: UInt32, _ observer: any WriteObserver, tag: UInt64
+        _ timeoutMilliseconds: UInt32, _ observer: any WriteObserver, tag: UInt64, _ trace: RequestTrace?
     ) -> WriteOperation {
         let operation: WriteOperation = take()
         let start: UInt64 = replica.host.time.monotonicNanoseconds
         let deadline: UInt64 = start &+ UInt64(timeoutMilliseconds) &* 1_000_000
-        operation.begin(plan, rule, level, kind, start: start, deadline: deadline, observer, tag: tag)
+        operation.begin(plan, rule, level, kind, start: start, deadline: deadline, observer, tag: tag, trace)
         operation.mutation.write(mutation)
         return operation
     }
@@ -121,6 +123,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         guard let table else { return operation.refuse(plan.localPosition, view.local, .incompatibleSchema) }
         do throws(StorageError) {
             let position: LogPosition = try replica.store.apply(mutation, to: table)
+            operation.trace?.addWrite(to: table)
             if !replica.wait(for: position, operation, tag: operation.generation) {
                 operation.confirm(plan.localPosition)
             }
@@ -142,7 +145,9 @@ public final class WriteCoordinator: @unchecked Sendable {
         replica.host.background.run("write that waits for room", on: replica.store.loop) { [self] in
             var end = WriteEnd.durable
             do throws(StorageError) {
-                try await replica.waitUntilDurable(try await replica.applyWithPatience(bytes, to: table))
+                let position: LogPosition = try await replica.applyWithPatience(bytes, to: table)
+                box.operation.trace?.addWrite(to: table)
+                try await replica.waitUntilDurable(position)
             } catch { end = .failed(error) }
             box.operation.writeEnded(generation, end)
         }
@@ -160,7 +165,8 @@ public final class WriteCoordinator: @unchecked Sendable {
     ) {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .mutation, for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
+            .mutation, for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds,
+            trace: operation.trace)
         guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
         link.output.write(mutation)
         link.end()
@@ -180,7 +186,8 @@ public final class WriteCoordinator: @unchecked Sendable {
             let first: Int = WriteCoordinator.position((relayCount &+ attempt) % count, in: positions)
             let link: PeerLink = view.messages.link(to: plan.set.node(at: first), lane: .data)
             let outcome: SendOutcome = link.begin(
-                .forwardedMutation, for: operation, tag: operation.tag(first), timeoutMilliseconds: timeoutMilliseconds)
+                .forwardedMutation, for: operation, tag: operation.tag(first), timeoutMilliseconds: timeoutMilliseconds,
+                trace: operation.trace)
             guard outcome == .ready else { continue }
             var forwarded = ForwardedMutation(to: &link.output)
             var taken: UInt64 = 0
@@ -188,8 +195,10 @@ public final class WriteCoordinator: @unchecked Sendable {
             while rest != 0 {
                 let position: Int = rest.trailingZeroBitCount
                 rest &= rest &- 1
+                let receiver: any ReplyReceiver =
+                    operation.trace.map { link.traced(operation, $0, .mutation) } ?? operation
                 let request: UInt64 = link.expectAnswer(
-                    for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
+                    for: receiver, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds)
                 if request == 0 { continue }
                 forwarded.add(plan.set.node(at: position), request, to: &link.output)
                 taken |= 1 << UInt64(position)
@@ -217,7 +226,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
             .mutation, for: operation, tag: operation.tag(position),
-            timeoutMilliseconds: UInt32(clamping: (deadline &- now) / 1_000_000 &+ 1))
+            timeoutMilliseconds: UInt32(clamping: (deadline &- now) / 1_000_000 &+ 1), trace: operation.trace)
         guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
         operation.mutation.withUnsafeBytes { link.output.write($0) }
         link.end()
@@ -225,6 +234,7 @@ public final class WriteCoordinator: @unchecked Sendable {
 
     func hint(_ node: NodeID, _ operation: WriteOperation) {
         guard node != view.local else { return }
+        operation.trace?.add("Writing hint for \(view.messages.traceText(of: node))")
         #if PLANTS
         if Plant.isOn(.forgetHint) { return }
         #endif

@@ -25,6 +25,8 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     private(set) var startNanoseconds: UInt64 = 0
     private(set) var deadlineNanoseconds: UInt64 = 0
     private(set) var isActive = false
+    /// Nil for nearly all writes.
+    private(set) var trace: RequestTrace?
     /// Counts the writes that the object has been, so that answers to a former one are told apart.
     private(set) var generation: UInt64 = 0
     var mutation = ByteWriter(capacity: 512)
@@ -44,7 +46,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
 
     func begin(
         _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind, start: UInt64,
-        deadline: UInt64, _ observer: any WriteObserver, tag: UInt64
+        deadline: UInt64, _ observer: any WriteObserver, tag: UInt64, _ trace: RequestTrace?
     ) {
         self.plan = plan
         self.level = level
@@ -54,6 +56,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
         self.deadlineNanoseconds = deadline
         self.observer = observer
         self.tag = tag
+        self.trace = trace
         self.isActive = true
         self.generation &+= 1
         self.relayed = 0
@@ -163,6 +166,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
         isActive = false
         plan = nil
         observer = nil
+        if trace != nil { trace = nil }
         if !failures.isEmpty { failures = [:] }
         mutation.removeAll(keepingAtMost: WriteOperation.keptByteCount)
         coordinator.release(self)

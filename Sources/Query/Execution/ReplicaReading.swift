@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 import Coordination
 import DataModel
 import Environment
@@ -17,30 +18,33 @@ final class ReplicaReading: @unchecked Sendable {
     private let run: SelectRun
     private let table: CompiledTable
     private let level: Consistency
+    private let trace: RequestTrace?
     private let isReversed: Bool
 
-    init(_ executor: ShardExecutor, _ read: SelectRead, _ plan: SelectPlan, _ level: Consistency) {
+    init(_ executor: ShardExecutor, _ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) {
         self.executor = executor
         self.read = read
         self.run = read.run
         self.table = plan.table
-        self.level = level
+        self.level = context.consistency
+        self.trace = context.trace
         self.isReversed = plan.isReversed
         run.checksTombstones = false
     }
 
     /// Takes parts until there are no more, or the page is full.
-    func run(_ parts: [PlacedRead], _ trace: Trace?) async throws {
+    func run(_ parts: [PlacedRead]) async throws {
         var window: ReadWindow
         if case .one = parts.first?.command.partitions {
             window = ReadWindow(rows: run.missingRowCount)
         } else {
+            trace?.add("Computing ranges to query: there are \(parts.count)")
             window = ReadWindow(isOpen: !run.endsByCount)
         }
         var next = 0
         while next < parts.count {
             let count: Int = min(window.count, parts.count - next)
-            trace?.add("Reading \(count) of \(parts.count) ranges or partitions from replicas")
+            if parts.count > 1 { trace?.add("Reading \(count) of \(parts.count) ranges or partitions at once") }
             if try await take(parts[next..<(next + count)]) { return }
             next += count
             if run.isPageFull, next < parts.count { return }
@@ -74,7 +78,7 @@ final class ReplicaReading: @unchecked Sendable {
             table: table.definition.id, command: wanted, nowSeconds: run.now,
             graceStart: run.now - Int64(table.definition.options.gcGraceSeconds), rowLimit: run.wantedRowCount,
             byteLimit: byteLimit, tombstoneLimit: run.tombstones.left(after: run.pageTombstoneCount))
-        return try await executor.page(request, part.plan, level, table, read.deadline)
+        return try await executor.page(request, part.plan, level, table, read.deadline, trace)
     }
 
     /// Takes a part from its first page to its last; true when nothing more is wanted.
@@ -112,10 +116,11 @@ extension ShardExecutor {
     ///
     /// - Throws: `CQLError` for what coordination says of it.
     func page(
-        _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ table: CompiledTable, _ deadline: Deadline
+        _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ table: CompiledTable, _ deadline: Deadline,
+        _ trace: RequestTrace?
     ) async throws -> MergedPage {
         if level.isSerial, case .one(let token, let key) = request.command.partitions {
-            return try await serialPage(request, of: key, token, level, table)
+            return try await serialPage(request, of: key, token, level, table, trace)
         }
         let left: UInt32 = deadline.leftMilliseconds(host.time)
         guard left > 0 else {
@@ -124,7 +129,7 @@ extension ShardExecutor {
         }
         do {
             return try await coordination.reads.page(
-                request, plan, level, table.readPolicy, timeoutMilliseconds: left)
+                request, plan, level, table.readPolicy, timeoutMilliseconds: left, trace: trace)
         } catch let failure as CoordinationFailure { throw cqlError(failure) }
     }
 }

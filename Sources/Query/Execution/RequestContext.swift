@@ -1,4 +1,5 @@
 package import CQL
+package import Cluster
 package import DataModel
 package import Primitives
 
@@ -14,12 +15,13 @@ package struct RequestContext: Sendable {
     /// Seconds since 1970; nil for the coordinator's own clock.
     package var nowSeconds: Int64?
     package var keyspace: String?
-    package var trace: Trace?
+    /// Told what is done, when the request is traced.
+    package var trace: RequestTrace?
 
     package init(
         consistency: Consistency = .one, serialConsistency: Consistency = .serial, pageSize: Int = -1,
         pagingState: [UInt8]? = nil, timestamp: Int64? = nil, nowSeconds: Int64? = nil, keyspace: String? = nil,
-        trace: Trace? = nil
+        trace: RequestTrace? = nil
     ) {
         self.consistency = consistency
         self.serialConsistency = serialConsistency
@@ -84,26 +86,6 @@ package struct QueryRows: Sendable {
         self.init(
             metadata: ResultMetadata(columns: columns), rowCount: rows.count, bytes: writer.array(),
             hasOwnMetadata: hasOwnMetadata)
-    }
-}
-
-/// The story of one request that asked for tracing: what happened when.
-package final class Trace: @unchecked Sendable {
-    // Unchecked: the one task that runs the request adds to it, on whichever loop that is.
-    package let id: UUID
-    package let startedMicroseconds: Int64
-    package private(set) var events: [(id: UUID, activity: String, elapsedMicroseconds: Int64)] = []
-    private let identifiers: TimeUUIDSource
-
-    package init(id: UUID, startedMicroseconds: Int64, identifiers: TimeUUIDSource) {
-        self.id = id
-        self.startedMicroseconds = startedMicroseconds
-        self.identifiers = identifiers
-    }
-
-    package func add(_ activity: String) {
-        let id = identifiers.next()
-        events.append((id, activity, id.unixMicroseconds - startedMicroseconds))
     }
 }
 

@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 import Coordination
 import DataModel
 import Environment
@@ -44,14 +45,14 @@ extension ShardExecutor {
             throw CQLError.invalid(
                 message: "Invalid consistency for conditional update. Must be one of SERIAL or LOCAL_SERIAL")
         }
-        context.trace?.add("Deciding about a partition of \(work.table.keyspace).\(work.table.name)")
+        context.trace?.add("Determining participants of the decision")
         let shard: Int = group.slices.shard(of: work.token)
         let levels = DecisionLevels(serial: context.serialConsistency, commit: context.consistency)
         let rows: QueryRows =
             shard == index
-            ? try await decideHere(work, isBatch: isBatch, levels)
+            ? try await decideHere(work, isBatch: isBatch, levels, context.trace)
             : try await group.run(on: shard) { executor in
-                try await executor.decideHere(work, isBatch: isBatch, levels)
+                try await executor.decideHere(work, isBatch: isBatch, levels, context.trace)
             }
         return QueryResult(.rows(rows))
     }
@@ -59,7 +60,7 @@ extension ShardExecutor {
     /// Checks the conditions and writes when all hold; nobody else does so in this partition meanwhile. On the shard of
     /// the partition.
     private func decideHere(
-        _ work: PartitionWork, isBatch: Bool, _ levels: DecisionLevels
+        _ work: PartitionWork, isBatch: Bool, _ levels: DecisionLevels, _ trace: RequestTrace?
     ) async throws -> QueryRows {
         let id: UUID = work.table.definition.id
         guard store.table(id) != nil else {
@@ -73,13 +74,16 @@ extension ShardExecutor {
         let request = PaxosRequest(
             key: work.key, plan: try replicaPlan(of: work.table, work.token), serial: levels.serial,
             commit: levels.commit, read: read,
-            timeouts: PaxosTimeouts(contention: timeouts.contention, write: timeouts.write))
+            timeouts: PaxosTimeouts(contention: timeouts.contention, write: timeouts.write), trace: trace)
         do {
             return try await coordination.paxos.decide(request) { pages, ballot in
                 var found = StoredPartition()
                 // What pages hold is in memory, so that nothing has to be waited for.
                 for page in pages { _ = try found.take(page.cursor(isReversed: false)) }
                 let decision = try ConditionDecision(work, found, isBatch: isBatch)
+                trace?.add(
+                    decision.isApplied
+                        ? "CAS precondition holds" : "CAS precondition does not match current values")
                 guard decision.isApplied else { return PaxosChoice(mutation: nil, result: decision.rows) }
                 let mutation: [UInt8] = try work.written(at: ballot, host.entropy).encoded(after: found)
                 try checkSize(mutation, work.key)
@@ -105,23 +109,25 @@ extension ShardExecutor {
     ///
     /// - Throws: `CQLError` for what coordination says of it.
     func serialPage(
-        _ request: PageRequest, of key: [UInt8], _ token: Token, _ level: Consistency, _ table: CompiledTable
+        _ request: PageRequest, of key: [UInt8], _ token: Token, _ level: Consistency, _ table: CompiledTable,
+        _ trace: RequestTrace?
     ) async throws -> MergedPage {
         let shard: Int = group.slices.shard(of: token)
-        if shard == index { return try await serialPageHere(request, of: key, token, level, table) }
+        if shard == index { return try await serialPageHere(request, of: key, token, level, table, trace) }
         return try await group.run(on: shard) { executor in
-            try await executor.serialPageHere(request, of: key, token, level, table)
+            try await executor.serialPageHere(request, of: key, token, level, table, trace)
         }
     }
 
     private func serialPageHere(
-        _ request: PageRequest, of key: [UInt8], _ token: Token, _ level: Consistency, _ table: CompiledTable
+        _ request: PageRequest, of key: [UInt8], _ token: Token, _ level: Consistency, _ table: CompiledTable,
+        _ trace: RequestTrace?
     ) async throws -> MergedPage {
         let read = PaxosRequest(
             key: key, plan: try replicaPlan(of: table, token), serial: level,
             // For what others have left unfinished.
             commit: level == .localSerial ? .localQuorum : .quorum, read: request,
-            timeouts: PaxosTimeouts(contention: timeouts.contention, write: timeouts.write))
+            timeouts: PaxosTimeouts(contention: timeouts.contention, write: timeouts.write), trace: trace)
         do {
             return try await coordination.paxos.read(read)
         } catch let failure as CoordinationFailure {

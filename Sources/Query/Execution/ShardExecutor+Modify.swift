@@ -1,4 +1,5 @@
 package import CQL
+import Cluster
 import Coordination
 import DataModel
 import Environment
@@ -98,11 +99,11 @@ extension ShardExecutor {
             for place in works.indices { try size.add(&works[place]) }
             warnings = size.warnings(works, kind)
         }
-        context.trace?.add("Writing to \(works.count) partitions")
+        context.trace?.add("Determining replicas for \(works.count == 1 ? "mutation" : "\(works.count) mutations")")
         if works.first?.table.isCounter == true {
-            try await writeCounters(works, context.consistency)
+            try await writeCounters(works, context.consistency, context.trace)
         } else {
-            try await write(works, kind, context.consistency)
+            try await write(works, kind, context)
         }
         return QueryResult(.void, warnings: warnings)
     }
@@ -111,13 +112,15 @@ extension ShardExecutor {
 
     /// Writes to the replicas of all partitions at once.
     private func write(
-        _ works: [PartitionWork], _ kind: BatchStatement.Kind?, _ level: Consistency
+        _ works: [PartitionWork], _ kind: BatchStatement.Kind?, _ context: RequestContext
     ) async throws {
+        let level: Consistency = context.consistency
         if works.contains(where: \.needsRead) { try ConsistencyCheck.validateReadBeforeWrite(level) }
         try checkWriters(works, level)
-        if kind == .logged, works.count > 1 { return try await writeLogged(works, level) }
+        if kind == .logged, works.count > 1 { return try await writeLogged(works, level, context.trace) }
         let kind: WriteKind = works.count <= 1 ? .simple : .unloggedBatch
-        let terms = WriteTerms(level: level, kind: kind, deadline: Deadline(timeouts.write, host.time))
+        let terms = WriteTerms(
+            level: level, kind: kind, deadline: Deadline(timeouts.write, host.time), trace: context.trace)
         _ = try await group.run(byShard(works), from: self) { executor, works in
             try await executor.writeHere(works, terms)
         }
@@ -154,6 +157,7 @@ extension ShardExecutor {
             if plan.isLocalOnly {
                 do {
                     last = max(last, try await apply(work, table, within: timeouts.write))
+                    terms.trace?.addWrite(to: table)
                 } catch is WriteTimedOut {
                     throw CQLError.writeTimeout(terms.kind.writeType, terms.level, received: 0, required: 1)
                 }
@@ -182,7 +186,8 @@ extension ShardExecutor {
         do {
             try coordination.writes.write(
                 mutation.span.bytes, to: table, plan, terms.level, terms.kind,
-                timeoutMilliseconds: max(1, terms.deadline.leftMilliseconds(host.time)), observer: gather, tag: 0)
+                timeoutMilliseconds: max(1, terms.deadline.leftMilliseconds(host.time)), observer: gather, tag: 0,
+                trace: terms.trace)
         } catch { throw told(error) }
     }
 
@@ -197,7 +202,7 @@ extension ShardExecutor {
         }
         defer { locks.leave(work.token) }
         let found: StoredPartition = try await readReplicas(
-            work.table, work.key, clustering: try clusteringKeys(work), plan, terms.level, terms.deadline)
+            work.table, work.key, clustering: try clusteringKeys(work), plan, terms.level, terms.deadline, terms.trace)
         try send(try work.encoded(after: found), table, plan, terms, gather)
     }
 

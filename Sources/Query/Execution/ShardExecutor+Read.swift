@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 import Coordination
 import DataModel
 import Primitives
@@ -12,8 +13,10 @@ extension ShardExecutor {
     /// Takes one page of what a SELECT reads.
     func readStored(_ read: SelectRead, _ plan: SelectPlan, _ context: RequestContext) async throws {
         if let parts = try placedParts(read, plan, context.consistency) {
-            return try await ReplicaReading(self, read, plan, context.consistency).run(parts, context.trace)
+            return try await ReplicaReading(self, read, plan, context).run(parts)
         }
+        context.trace?.addRead(read.commands, of: plan.table)
+        defer { context.trace?.addRows(live: read.run.rowCount, tombstones: read.run.tombstoneCount) }
         var next = 0
         while next < read.commands.count {
             if group.executors.count > 1, read.canReadAhead(from: next) {

@@ -30,6 +30,8 @@ public final class ShardExecutor: @unchecked Sendable {
     let readTimeoutMilliseconds: UInt32
     let writeTimeoutMilliseconds: UInt32
     let timestampLimit: TimestampLimit
+    /// The least random number that has a request not traced; 0 for no draw.
+    package internal(set) var traceThreshold: UInt64 = 0
     // Kept between requests so that the hot paths allocate nothing.
     var fast = FastScratch()
 
@@ -124,7 +126,6 @@ public final class ShardExecutor: @unchecked Sendable {
             plan, bindings, context, tombstones: TombstoneLimit(plan.table, context, node), timeouts, host)
         try ConsistencyCheck.validateRead(context.consistency)
         if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
-        context.trace?.add("Executing read on \(plan.table.keyspace).\(plan.table.name)")
         if plan.table.isComputed {
             let rows: Memtable = try node.computedRows(plan.table, catalog.schema)
             read.isComplete = true
@@ -139,7 +140,6 @@ public final class ShardExecutor: @unchecked Sendable {
         } else {
             try await readStored(read, plan, context)
         }
-        context.trace?.add("Read \(read.run.rowCount) live rows and \(read.run.tombstoneCount) tombstone cells")
         try read.run.finish()
         return QueryResult(
             .rows(read.result(complete: read.isComplete)),

@@ -3,6 +3,7 @@ package import Coordination
 package import DataModel
 package import Environment
 package import Storage
+import Synchronization
 
 /// All shards of a node.
 ///
@@ -13,6 +14,7 @@ public final class ShardGroup: @unchecked Sendable {
     public private(set) var executors: [ShardExecutor] = []
     package let slices: ShardSlices
     package let coordination: NodeCoordination
+    private let heldTraceProbability = Mutex(0.0)
 
     package init(
         engine: StorageEngine, host: Host, node: NodeContext, catalog: Catalog, coordination: NodeCoordination,
@@ -27,6 +29,17 @@ public final class ShardGroup: @unchecked Sendable {
             ShardExecutor(
                 index: index, store: store, host: host, node: node, group: self, catalog: catalog,
                 coordination: coordination.shards[index], limits: limits)
+        }
+    }
+
+    /// Of how many requests one is traced without its client having asked for it, from 0 to 1 (`settraceprobability`).
+    package var traceProbability: Double {
+        get { heldTraceProbability.withLock { $0 } }
+        set {
+            let chance: Double = newValue > 0 ? min(newValue, 1) : 0
+            heldTraceProbability.withLock { $0 = chance }
+            let threshold: UInt64 = chance < 1 ? UInt64(chance * 0x1p64) : .max
+            for executor in executors { executor.loop.execute { executor.traceThreshold = threshold } }
         }
     }
 

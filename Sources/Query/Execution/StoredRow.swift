@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 import Coordination
 import DataModel
 import Environment
@@ -101,7 +102,7 @@ extension ShardExecutor {
     /// As `readStored`, at a level from the partition's replicas.
     func readReplicas(
         _ table: CompiledTable, _ key: [UInt8], clustering: [[UInt8]], _ plan: ReplicaPlan, _ level: Consistency,
-        _ deadline: Deadline
+        _ deadline: Deadline, _ trace: RequestTrace?
     ) async throws -> StoredPartition {
         var found = StoredPartition()
         var command: ReadCommand? = StoredPartition.command(key, clustering: clustering)
@@ -111,7 +112,7 @@ extension ShardExecutor {
                 table: table.definition.id, command: wanted, nowSeconds: now,
                 graceStart: now - Int64(table.definition.options.gcGraceSeconds),
                 rowLimit: StoredPartition.rowLimit)
-            let page: MergedPage = try await self.page(request, plan, level, table, deadline)
+            let page: MergedPage = try await self.page(request, plan, level, table, deadline, trace)
             // What pages hold is in memory, so that nothing has to be waited for.
             _ = try found.take(page.cursor(isReversed: false))
             command = page.covered.map { wanted.after($0) }

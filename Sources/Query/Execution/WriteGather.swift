@@ -1,3 +1,4 @@
+import Cluster
 import Coordination
 import DataModel
 
@@ -6,6 +7,7 @@ struct WriteTerms: Sendable {
     let level: Consistency
     let kind: WriteKind
     let deadline: Deadline
+    let trace: RequestTrace?
 }
 
 /// Waits for coordinated writes that were started together. The first failure counts, and ends the waiting.

@@ -51,6 +51,12 @@ package final class Node: Sendable {
     /// Where operators connect; nil when the configuration wants no admin port.
     package var adminAddress: SocketAddress? { admin.address }
 
+    /// Of how many requests one is traced without its client having asked for it, from 0 to 1; 0 at start.
+    package var traceProbability: Double {
+        get { parts.group.traceProbability }
+        set { parts.group.traceProbability = newValue }
+    }
+
     /// Starts a node; returns when clients can connect.
     ///
     /// - Parameters:

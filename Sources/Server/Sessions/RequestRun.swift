@@ -1,4 +1,5 @@
 import CQL
+import Cluster
 import DataModel
 import Environment
 import Primitives
@@ -10,47 +11,34 @@ struct RequestRun {
     private let header: FrameHeader
     private let whole: [UInt8]
     private let version: ProtocolVersion
+    private let isDrawn: Bool
 
-    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8]) {
+    /// - Parameter isDrawn: whether it is traced although the client has not asked for it, and is not told.
+    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], isDrawn: Bool) {
         self.session = session
         self.header = header
         self.whole = body
         self.version = session.version
+        self.isDrawn = isDrawn
     }
 
     private var executor: ShardExecutor { session.executor }
 
     func answer() async throws -> Reply {
         let (body, payload) = try messageBody()
-        var trace: Trace?
-        if header.flags.contains(.tracing) {
-            let id: UUID = executor.identifiers.next()
-            trace = Trace(id: id, startedMicroseconds: id.unixMicroseconds, identifiers: executor.identifiers)
-        }
-        var told = Told()
+        let isAsked: Bool = header.flags.contains(.tracing)
+        let trace: RequestTrace? = isAsked || isDrawn ? executor.makeTrace() : nil
+        var told = TracedRequest(client: session.connection?.remoteAddress.host ?? [127, 0, 0, 1])
         do {
             var reply = try await carryOut(body, trace, &told)
-            await end(trace, told)
-            reply.prefix.tracingID = trace?.id
+            if let trace { executor.keep(trace, of: told) }
+            if isAsked { reply.prefix.tracingID = trace?.id }
             reply.prefix.customPayload = payload
             return reply
         } catch {
-            await end(trace, told)
+            if let trace { executor.keep(trace, of: told) }
             throw error
         }
-    }
-
-    /// What a trace tells of the request.
-    private struct Told {
-        var request = ""
-        var parameters: [(String, String)] = []
-    }
-
-    private func end(_ trace: Trace?, _ told: Told) async {
-        guard let trace else { return }
-        let client: [UInt8] = session.connection?.remoteAddress.host ?? [127, 0, 0, 1]
-        await executor.store(
-            trace, request: told.request, command: "QUERY", client: client, parameters: told.parameters)
     }
 
     /// The body, and the custom payload that v4 and later may put in front of it: the client gets that back as it is.
@@ -64,7 +52,7 @@ struct RequestRun {
         return (body, try reader.readBytesMap())
     }
 
-    private func carryOut(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
+    private func carryOut(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         switch header.opcode {
         case .query: return try await query(body, trace, &told)
         case .prepare: return try await prepare(body, trace, &told)
@@ -74,11 +62,12 @@ struct RequestRun {
         }
     }
 
-    private func query(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
+    private func query(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try QueryRequest(decoding: body.span.bytes, version: version)
         let text: String = try body.span.bytes.text(of: request.query)
         let context = try self.context(request.parameters, body, trace)
-        told = Told(request: "Execute CQL3 query", parameters: parameters(text, context))
+        told.request = "Execute CQL3 query"
+        told.parameters = parameters(text, context)
         trace?.add("Parsing \(text)")
         let statement = try executor.parse(text, keyspace: context.keyspace)
         trace?.add("Preparing statement")
@@ -87,10 +76,11 @@ struct RequestRun {
         return reply(result, isSkipped: request.parameters.skipsMetadata, isChanged: false)
     }
 
-    private func prepare(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
+    private func prepare(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try PrepareRequest(decoding: body.span.bytes, version: version)
         let text: String = try body.span.bytes.text(of: request.query)
-        told = Told(request: "Preparing CQL3 query", parameters: [("query", text)])
+        told.request = "Preparing CQL3 query"
+        told.parameters = [("query", text)]
         let keyspace: String? =
             request.keyspace.hasBytes ? try body.span.bytes.text(of: request.keyspace) : session.keyspace
         trace?.add("Preparing statement")
@@ -105,11 +95,12 @@ struct RequestRun {
         return reply
     }
 
-    private func execute(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
+    private func execute(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try ExecuteRequest(decoding: body.span.bytes, version: version)
         let statement = try prepared(body, request.statementID)
         let context = try self.context(request.parameters, body, trace)
-        told = Told(request: "Execute CQL3 prepared query", parameters: parameters(statement.text, context))
+        told.request = "Execute CQL3 prepared query"
+        told.parameters = parameters(statement.text, context)
         let values = try self.values(request.parameters, body, statement)
         let result = try await executor.execute(statement, values, context)
         let isChanged: Bool =
@@ -125,10 +116,11 @@ struct RequestRun {
         return statement
     }
 
-    private func batch(_ body: [UInt8], _ trace: Trace?, _ told: inout Told) async throws -> Reply {
+    private func batch(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try BatchRequest(decoding: body.span.bytes, version: version)
         let context = try self.context(request.parameters, body, trace)
-        told = Told(request: "Execute batch of CQL3 queries", parameters: parameters("", context))
+        told.request = "Execute batch of CQL3 queries"
+        told.parameters = parameters("", context)
         if request.parameters.hasNames {
             throw CQLError.protocolError(message: "Values with names are not possible in a BATCH message")
         }
@@ -163,7 +155,9 @@ struct RequestRun {
 
     // MARK: Pieces
 
-    private func context(_ parameters: QueryParameters, _ body: [UInt8], _ trace: Trace?) throws -> RequestContext {
+    private func context(_ parameters: QueryParameters, _ body: [UInt8], _ trace: RequestTrace?) throws
+        -> RequestContext
+    {
         let span = body.span.bytes
         return RequestContext(
             consistency: parameters.consistency, serialConsistency: parameters.serialConsistency,

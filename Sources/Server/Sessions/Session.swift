@@ -209,7 +209,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         case .authResponse:
             throw CQLError.protocolError(message: "Unexpected message AUTH_RESPONSE: no authentication is going on")
         default:
-            runCold(header, [UInt8](envelope.body))
+            let isDrawn: Bool = executor.traceThreshold != 0 && executor.drawsTrace()
+            runCold(header, [UInt8](envelope.body), isDrawn: isDrawn)
         }
     }
 
@@ -234,7 +235,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
     ///
     /// Hot: most requests are this.
     private func execute(_ header: FrameHeader, _ body: UnsafeRawBufferPointer) throws {
-        guard header.flags.isEmpty else { return runCold(header, [UInt8](body)) }
+        let isDrawn: Bool = executor.traceThreshold != 0 && executor.drawsTrace()
+        guard header.flags.isEmpty, !isDrawn else { return runCold(header, [UInt8](body), isDrawn: isDrawn) }
         let span = unsafe RawSpan(_unsafeBytes: body)
         let request = try ExecuteRequest(decoding: span, version: version)
         guard let id = StatementID(span.bytes(of: request.statementID)), let statement = executor.prepared(id) else {
@@ -350,7 +352,9 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         message: "Server is in overloaded state. Cannot accept more requests at this point")
 
     /// Runs a request as a task. Its bytes count as in flight until it is answered.
-    func runCold(_ header: FrameHeader, _ body: [UInt8]) {
+    ///
+    /// - Parameter isDrawn: whether it is traced although its client has not asked for that.
+    func runCold(_ header: FrameHeader, _ body: [UInt8], isDrawn: Bool = false) {
         if startup.throwsOnOverload, isFull { return fail(header.stream, Session.overloaded) }
         begin(body.count)
         let latest = Deadline(limits.queueTimeout, executor.host.time)
@@ -358,7 +362,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
             let answer: Answer
             do {
                 if latest.hasPassed(executor.host.time) { throw Session.tooOld }
-                answer = .result(try await RequestRun(self, header, body).answer())
+                answer = .result(try await RequestRun(self, header, body, isDrawn: isDrawn).answer())
             } catch { answer = .failure(StorageFailure.cqlError(error)) }
             end(body.count)
             finish(header.stream, answer)

@@ -48,6 +48,9 @@ package final class SimulatedNode: @unchecked Sendable {
     /// Where clients connect.
     package var address: SocketAddress { machine.address(port: SimulatedNode.nativePort) }
 
+    /// Has the node that runs trace so many requests of its own accord, from 0 to 1.
+    package func traceRequests(withProbability probability: Double) { node?.traceProbability = probability }
+
     /// Starts the node; returns when clients can connect.
     package func start() async throws {
         let configuration: NodeConfiguration = self.configuration

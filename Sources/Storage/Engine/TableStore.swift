@@ -88,6 +88,10 @@ public final class TableStore: @unchecked Sendable {
             sources: sources, isReversed: command.isReversed, later: StagedSources(stages, columns: columns))
     }
 
+    /// Of how many memtables and files a read may have to merge what it finds.
+    package var memtableCount: Int { frozen.count + (memtable == nil ? 0 : 1) }
+    package var sstableCount: Int { sstables.count }
+
     /// The columns that decide a single-row read; nil when all files have to be read.
     private func earlyStopColumns(_ command: ReadCommand) -> [UInt16]? {
         guard command.isSingleRow, canStopEarly(command.columns) else { return nil }

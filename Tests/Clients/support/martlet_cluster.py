@@ -54,6 +54,15 @@ class MartletCluster:
     def admin_port(self):
         return json.loads((self.folder / "cluster.json").read_text())["admin_port"]
 
+    def cql(self, number, statements):
+        """Runs statements in Martlet's shell at a node and returns what it has printed."""
+        done = subprocess.run(
+            [binary(), "cql", f"127.0.0.{number}:{self.port}", "-e", statements],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     @contextlib.contextmanager
     def session(self, *numbers, keyspace=None, timeout=20, **profile):
         """A session of the Python driver that uses these nodes only; without numbers, all of them."""

@@ -10,7 +10,8 @@ extension CoordinatedNode {
     // MARK: Registers
 
     func write(
-        _ key: String, _ value: String, at timestamp: Int64, _ level: Consistency, timeoutMilliseconds: UInt32 = 2_000
+        _ key: String, _ value: String, at timestamp: Int64, _ level: Consistency, timeoutMilliseconds: UInt32 = 2_000,
+        trace: RequestTrace? = nil
     ) async throws {
         let index: Int = shard(key)
         let bytes: [UInt8] = ReplicaWorld.mutation(key, value, at: timestamp)
@@ -20,7 +21,7 @@ extension CoordinatedNode {
             let observer = AwaitedWrite()
             try writers[index].write(
                 bytes.span.bytes, to: shard.store.table(ReplicaWorld.table), plan, level, .simple,
-                timeoutMilliseconds: timeoutMilliseconds, observer: observer, tag: 0)
+                timeoutMilliseconds: timeoutMilliseconds, observer: observer, tag: 0, trace: trace)
             if let failure = await observer.wait() { throw failure }
         }
     }

@@ -50,6 +50,27 @@ import Testing
         }
     }
 
+    @Test func replicasThatAnotherOnePassesAWriteToTellOfIt() throws {
+        try ForwardingTests.world(9).run { test in
+            let node = try #require(test.nodes[0])
+            let trace = RequestTrace(
+                id: UUID(high: 1, low: 2), source: test.members[0].internode, host: node.host)
+            try await node.write("k", "x", at: test.time, .all, trace: trace)
+            await test.pause(.seconds(1))
+            #expect(!trace.hasOpenMessages)
+            let events: [TraceEvent] = trace.takeEvents()
+            let sent: [TraceEvent] = events.filter { $0.activity.hasPrefix("Sending MUTATION_REQ message") }
+            #expect(sent.count(where: { $0.source == test.members[0].internode }) == 3)
+            #expect(sent.count(where: { $0.source != test.members[0].internode }) == 2, "those of the forwarder")
+            for member in test.members {
+                #expect(
+                    events.count {
+                        $0.source == member.internode && $0.activity == "Appending to commitlog"
+                    } == 1, "\(member.internode)")
+            }
+        }
+    }
+
     @Test func aDeadReplicaOfAnotherDatacenterGetsAHint() throws {
         try ForwardingTests.world(2).run { test in
             test.kill(4)

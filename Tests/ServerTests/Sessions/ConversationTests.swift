@@ -109,8 +109,33 @@ import Testing
             let connection = try await cluster.clients.connect(to: cluster.node)
             let result = try await connection.query("SELECT v FROM k.t WHERE id = 1", isTraced: true)
             let id = try #require(result.tracingID)
-            let rows = try await connection.query("SELECT * FROM system_traces.sessions WHERE session_id = \(id)").rows
+            let text = "SELECT * FROM system_traces.sessions WHERE session_id = \(id)"
+            // It is kept when the request has been answered.
+            for _ in 0..<50 where try await connection.query(text).rows.count == 0 {}
+            let rows = try await connection.query(text).rows
             #expect(rows.count == 1)
+            let events = try await connection.query("SELECT * FROM system_traces.events WHERE session_id = \(id)").rows
+            let activities: [String] = try events.compactMap { try $0["activity", as: String.self] }
+            #expect(activities.contains("Parsing SELECT v FROM k.t WHERE id = 1"))
+            #expect(activities.contains("Executing single-partition query on t"))
+        }
+    }
+
+    @Test func clientsAreNotToldOfTracesThatTheyHaveNotAskedFor() throws {
+        let cluster = try NodeFixture.started()
+        try cluster.run { cluster in
+            let connection = try await cluster.clients.connect(to: cluster.node)
+            cluster.node.traceRequests(withProbability: 1)
+            let statement = try await connection.prepare(NodeFixture.insert)
+            let result = try await connection.execute(statement, values: [Int32(1), "x"])
+            #expect(result.tracingID == nil)
+            cluster.node.traceRequests(withProbability: 0)
+            let text = "SELECT request FROM system_traces.sessions"
+            for _ in 0..<100 where try await connection.query(text).rows.count < 2 {}
+            let requests: [String] = try await connection.query(text).rows.compactMap {
+                try $0["request", as: String.self]
+            }
+            #expect(requests.contains("Execute CQL3 prepared query"))
         }
     }
 
