@@ -1,3 +1,6 @@
+import DataModel
+import Primitives
+
 /// The nodes that hold the partitions of a range.
 ///
 /// Ranges with the same nodes in the same order share one object, which makes it cheap to hold and to compare by
@@ -17,6 +20,9 @@ public final class ReplicaSet: Sendable {
     public let countIndexes: [Int]
     /// For every position: whether it is in the data centre of this node.
     public let isLocal: [Bool]
+    /// The same on all nodes for the same natural and the same pending replicas, in whatever order, and for others
+    /// another one; never 0.
+    package let fingerprint: UInt64
 
     /// - Parameter datacenters: for every position, its data centre.
     package init(natural: [NodeID], pending: [NodeID], datacenters: [String], localDatacenter: String) {
@@ -33,9 +39,22 @@ public final class ReplicaSet: Sendable {
         self.counts = counts
         self.countIndexes = indexes
         self.isLocal = datacenters.map { $0 == localDatacenter }
+        self.fingerprint = ReplicaSet.fingerprint(natural, pending)
         self.local =
             counts.first { $0.datacenter == localDatacenter }
             ?? ReplicaCount(datacenter: localDatacenter, natural: 0, pending: 0)
+    }
+
+    private static func fingerprint(_ natural: [NodeID], _ pending: [NodeID]) -> UInt64 {
+        var writer = ByteWriter(capacity: 128)
+        for group in [natural, pending] {
+            writer.write(UInt32(clamping: group.count))
+            for node in group.sorted() {
+                writer.write(node.uuid.high)
+                writer.write(node.uuid.low)
+            }
+        }
+        return max(1, UInt64(bitPattern: Token(ofKey: writer.span).value))
     }
 
     /// Natural and pending replicas together.

@@ -9,13 +9,25 @@ extension PaxosCoordinator {
     ///
     /// - Throws: `.unavailable` when they are too few, unless something was proposed already.
     func participants(_ run: PaxosRun) throws -> UInt64 {
-        let alive: UInt64 = run.request.plan.alive(view.liveness)
+        let alive: UInt64 = run.plan.alive(view.liveness)
         if let shortage = run.rule.shortage(alive: alive) {
             guard run.attempts.isEmpty else { throw run.failure }
             throw CoordinationFailure.unavailable(
                 run.request.serial, required: shortage.required, alive: shortage.alive)
         }
         return alive & run.rule.members
+    }
+
+    /// Goes on with the replicas that the partition has now.
+    private func followPlacement(_ run: PaxosRun) throws {
+        guard let placement = replica.placement, let plan = placement.plan(of: run.request.table, run.request.token),
+            plan.set.fingerprint != run.plan.set.fingerprint
+        else { return }
+        try run.take(plan)
+    }
+
+    private func stamp(_ run: PaxosRun) -> PlacementStamp {
+        replica.placement?.stamp(of: run.plan) ?? .none
     }
 
     /// A ballot after all that this node and the run have seen.
@@ -39,11 +51,15 @@ extension PaxosCoordinator {
     func promises(_ run: PaxosRun) async throws -> PrepareRound {
         while true {
             guard run.left(host.time) > .zero else { throw run.failure }
+            try followPlacement(run)
             let round: PrepareRound = await ask(nextBallot(run), run.request.read, try participants(run), run)
             run.highest = max(run.highest, round.highest)
             if round.isPromised { return round }
             run.received = run.rule.received(round.promised)
-            if round.hasRefusal {
+            if round.hasOtherPlacement {
+                // With the answers this node has heard that it is behind, or the others are about to hear it.
+                try await host.time.sleep(for: run.pause.next(host.entropy))
+            } else if round.hasRefusal {
                 try await pause(run)
             } else if round.failures.values.contains(where: { $0 != .nodeDown }) {
                 throw run.failure(round.failures)
@@ -55,17 +71,19 @@ extension PaxosCoordinator {
     }
 
     /// Begins one ballot, reading with it.
+    ///
+    /// Participants that will own the partition read too, though they miss what is older: one of them may be the only one
+    /// of those that promise that has applied the last decision already.
     func ask(_ ballot: Ballot, _ read: PageRequest, _ targets: UInt64, _ run: PaxosRun) async -> PrepareRound {
         let gather = PaxosGather(PrepareRound(ballot, run.rule, asked: targets), on: loop)
-        let plan: ReplicaPlan = run.request.plan
+        let plan: ReplicaPlan = run.plan
         let limit: Duration = run.left(host.time)
         run.trace?.add("Preparing ballot \(ballot.uuid)")
         for position in 0..<min(plan.set.count, AnswerRule.maximumReplicaCount)
         where targets & 1 << UInt64(position) != 0 {
-            let isReader: Bool = plan.readers & 1 << UInt64(position) != 0
             let message = PaxosPrepare(
-                ballot: ballot, since: run.since, table: run.request.table, key: run.request.key,
-                read: isReader ? read : nil)
+                ballot: ballot, since: run.since, placement: stamp(run), table: run.request.table,
+                key: run.request.key, read: read)
             if position == plan.localPosition {
                 prepareHere(message, position, run, gather)
             } else {
@@ -110,7 +128,7 @@ extension PaxosCoordinator {
     /// Proposes a value with the ballot of a round, and pauses when it is not accepted. The last decision comes along
     /// for those that may have missed it.
     func propose(_ proposal: PaxosProposal, _ promises: PrepareRound, _ run: PaxosRun) async throws -> ProposeRound {
-        let plan: ReplicaPlan = run.request.plan
+        let plan: ReplicaPlan = run.plan
         let targets: UInt64 = try participants(run)
         let limit: Duration = run.request.timeouts.write
         let gather = PaxosGather(ProposeRound(run.rule, asked: targets), on: loop)
@@ -118,7 +136,7 @@ extension PaxosCoordinator {
         for position in 0..<min(plan.set.count, AnswerRule.maximumReplicaCount)
         where targets & 1 << UInt64(position) != 0 {
             let message = PaxosPropose(
-                table: run.request.table, key: run.request.key, proposal: proposal,
+                placement: stamp(run), table: run.request.table, key: run.request.key, proposal: proposal,
                 decision: promises.lacksLatestCommit(position) ? promises.latestCommit : nil)
             if position == plan.localPosition {
                 proposeHere(message, position, run, gather)
@@ -157,10 +175,8 @@ extension PaxosCoordinator {
                 let refusedBy: Ballot? = try await replica.propose(message)
                 trace?.add(refusedBy: refusedBy, message)
                 gather.update { $0.answered(position, refusedBy: refusedBy) }
-            } catch ReplicaError.unknownTable {
-                gather.update { $0.failed(position, local, .incompatibleSchema) }
             } catch {
-                gather.update { $0.failed(position, local, .unknown) }
+                gather.update { $0.failed(position, local, ReplicaError.reason(error)) }
             }
         }
     }
@@ -179,7 +195,8 @@ extension PaxosCoordinator {
 
     @discardableResult
     func startCommit(_ decision: PaxosProposal, _ run: PaxosRun) -> PaxosCommit {
-        let plan: ReplicaPlan = run.request.plan
+        // It belongs to those who hold the partition now, also when others have decided.
+        let plan: ReplicaPlan = replica.placement?.plan(of: run.request.table, run.request.token) ?? run.plan
         run.trace?.add("Committing what was decided with ballot \(decision.ballot.uuid)")
         let commit = PaxosCommit(
             PaxosCommitMessage(table: run.request.table, key: run.request.key, decision: decision), plan,
@@ -192,7 +209,7 @@ extension PaxosCoordinator {
 
     /// Tells the participants that nothing more comes with a ballot, so that they need not show it any courtesy.
     func release(_ ballot: Ballot, _ run: PaxosRun) {
-        let plan: ReplicaPlan = run.request.plan
+        let plan: ReplicaPlan = run.plan
         let message = PaxosCommitMessage(
             table: run.request.table, key: run.request.key, decision: PaxosProposal(ballot: ballot, mutation: []))
         let targets: UInt64 = plan.alive(view.liveness) & run.rule.members

@@ -83,7 +83,7 @@ package final class PaxosCoordinator: @unchecked Sendable {
             throw run.failure
         }
         defer { run.leave() }
-        if request.plan.isLocalOnly, let result = try await decideAlone(run, body) { return result }
+        if run.plan.isLocalOnly, let result = try await decideAlone(run, body) { return result }
         var results: [Ballot: Result] = [:]
         while true {
             let round: PrepareRound = try await promises(run)

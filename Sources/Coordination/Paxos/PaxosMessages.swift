@@ -4,19 +4,24 @@ import Storage
 
 /// A ballot begins for a partition, and the partition is read with it:
 ///
-///     prepare := ballot (16) · since i64 · table UUID · key (u16 length · bytes) · [page request]
+///     prepare := ballot (16) · since i64 · placement · table UUID · key (u16 length · bytes) · [page request]
+///     placement := epoch u64 · fingerprint u64
 package struct PaxosPrepare: Sendable, Hashable {
     package let ballot: Ballot
     /// When the request began that the ballot is for, in microseconds: who has waited longer goes first.
     package let since: Int64
+    package let placement: PlacementStamp
     package let table: UUID
     package let key: [UInt8]
     /// What of the partition to read; nil when the replica answers no reads.
     package let read: PageRequest?
 
-    package init(ballot: Ballot, since: Int64, table: UUID, key: [UInt8], read: PageRequest?) {
+    package init(
+        ballot: Ballot, since: Int64, placement: PlacementStamp = .none, table: UUID, key: [UInt8], read: PageRequest?
+    ) {
         self.ballot = ballot
         self.since = since
+        self.placement = placement
         self.table = table
         self.key = key
         self.read = read
@@ -27,6 +32,7 @@ package struct PaxosPrepare: Sendable, Hashable {
     package func write(to writer: inout ByteWriter) {
         ballot.write(to: &writer)
         writer.write(since)
+        placement.write(to: &writer)
         writer.write(table, key)
         read?.write(to: &writer)
     }
@@ -35,6 +41,7 @@ package struct PaxosPrepare: Sendable, Hashable {
         var reader = ByteReader(bytes)
         self.ballot = try Ballot(from: &reader)
         self.since = try reader.readInt64()
+        self.placement = try PlacementStamp(from: &reader)
         let partition: (table: UUID, key: [UInt8]) = try reader.readPartition()
         self.table = partition.table
         self.key = partition.key
@@ -101,15 +108,19 @@ package struct PrepareAnswer: Sendable, Hashable {
 
 /// A value is proposed for a partition, with the last decision for a replica that may have missed it:
 ///
-///     propose := table UUID · key (u16 length · bytes) · has decision u8 · proposal · [proposal]
+///     propose := placement · table UUID · key (u16 length · bytes) · has decision u8 · proposal · [proposal]
 package struct PaxosPropose: Sendable, Hashable {
+    package let placement: PlacementStamp
     package let table: UUID
     package let key: [UInt8]
     package let proposal: PaxosProposal
     /// Applied before the proposal is accepted.
     package let decision: PaxosProposal?
 
-    package init(table: UUID, key: [UInt8], proposal: PaxosProposal, decision: PaxosProposal?) {
+    package init(
+        placement: PlacementStamp = .none, table: UUID, key: [UInt8], proposal: PaxosProposal, decision: PaxosProposal?
+    ) {
+        self.placement = placement
         self.table = table
         self.key = key
         self.proposal = proposal
@@ -119,6 +130,7 @@ package struct PaxosPropose: Sendable, Hashable {
     package var token: Token { Token(ofKey: key.span.bytes) }
 
     package func write(to writer: inout ByteWriter) {
+        placement.write(to: &writer)
         writer.write(table, key)
         writer.write(UInt8(decision == nil ? 0 : 1))
         proposal.write(to: &writer)
@@ -127,6 +139,7 @@ package struct PaxosPropose: Sendable, Hashable {
 
     package init(decoding bytes: RawSpan) throws(DecodingError) {
         var reader = ByteReader(bytes)
+        self.placement = try PlacementStamp(from: &reader)
         (self.table, self.key) = try reader.readPartition()
         let hasDecision: Bool = try reader.readUInt8() != 0
         self.proposal = try PaxosProposal(from: &reader)

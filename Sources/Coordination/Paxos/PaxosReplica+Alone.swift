@@ -22,7 +22,8 @@ struct LoneDecision<Result> {
 /// long way because they are no replicas, find their ballots refused when something came in between, and replicas that
 /// are added later find a decision and nothing unfinished. It costs one wait for the log instead of three.
 extension PaxosReplica {
-    /// - Returns: nil when it takes more than one turn: something is unfinished, or somebody else goes first.
+    /// - Returns: nil when it takes more than one turn: something is unfinished, or somebody else goes first; or when this
+    ///   node is the only replica no more.
     /// - Throws: `ReplicaError` and `CoordinationFailure.overloaded` when nothing was written, `.outcomeUnknown`; what
     ///   `body` throws.
     func decideAlone<Result>(
@@ -35,6 +36,7 @@ extension PaxosReplica {
         }
         defer { locks.leave(token) }
         let stored: PaxosTable.Stored = try await read(request.table, request.key, token)
+        if let placement, !placement.isCurrent(run.plan.set.fingerprint, request.table, token) { return nil }
         let now: UInt64 = shard.host.time.monotonicNanoseconds
         guard stored.state.isFinished, !courtesy.mustWait(token, since: run.since, now: now) else { return nil }
         let pages: [MergedPage] = try await ownPages(run)

@@ -18,6 +18,8 @@ package final class PaxosReplica: @unchecked Sendable {
     let acceptor: PaxosAcceptor
     /// When a table was last truncated on this node, in microseconds since 1970.
     private let truncatedAt: @Sendable (UUID) -> Int64?
+    /// Where partitions are; nil in tests of one replica alone.
+    let placement: PaxosPlacement?
     let locks = PartitionLocks()
     var courtesy: PromiseCourtesy
     private var scratch = ByteWriter(capacity: 256)
@@ -28,8 +30,10 @@ package final class PaxosReplica: @unchecked Sendable {
     /// - Parameter courtesy: for how long those who began later let somebody finish to whom a promise was made.
     package init(
         shard: ReplicaShard, table: PaxosTable, acceptor: PaxosAcceptor = PaxosAcceptor(),
-        courtesy: Duration = .milliseconds(200), truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }
+        courtesy: Duration = .milliseconds(200), placement: PaxosPlacement? = nil,
+        truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }
     ) {
+        self.placement = placement
         self.truncatedAt = truncatedAt
         self.shard = shard
         self.table = table
@@ -44,8 +48,11 @@ package final class PaxosReplica: @unchecked Sendable {
     /// - Throws: `ReplicaError`.
     package func prepare(_ request: PaxosPrepare) async throws(ReplicaError) -> PrepareAnswer {
         let token: Token = request.token
+        try await agree(on: request.placement, request.table, token)
         let (promise, position): (PaxosPromise, LogPosition) = try await inTurn(token) {
-            () throws(ReplicaError) in try await answer(request, token)
+            () throws(ReplicaError) in
+            try checkPlacement(request.placement, request.table, token)
+            return try await answer(request, token)
         }
         guard case .promised = promise else { return PrepareAnswer(promise: promise, page: nil) }
         // After the state: the page then has every decision that the state tells of.
@@ -79,7 +86,9 @@ package final class PaxosReplica: @unchecked Sendable {
     /// - Returns: nil when it is accepted, else the ballot that stands against it.
     package func propose(_ request: PaxosPropose) async throws(ReplicaError) -> Ballot? {
         let token: Token = request.token
+        try await agree(on: request.placement, request.table, token)
         let (refusedBy, position): (Ballot?, LogPosition) = try await inTurn(token) { () throws(ReplicaError) in
+            try checkPlacement(request.placement, request.table, token)
             var stored: PaxosTable.Stored = try await read(request.table, request.key, token)
             if let decision = request.decision {
                 _ = try await apply(decision, &stored, request.table, request.key)
@@ -126,6 +135,21 @@ package final class PaxosReplica: @unchecked Sendable {
         let position: LogPosition = try await write(next, over: stored, table, key)
         stored = try await read(table, key, Token(ofKey: key.span.bytes))
         return position
+    }
+
+    // MARK: Where the partition is
+
+    /// Waits until this node knows as much as a coordinator; refuses one that places the partition elsewhere.
+    private func agree(on stamp: PlacementStamp, _ table: UUID, _ token: Token) async throws(ReplicaError) {
+        guard let placement else { return }
+        guard shard.store.table(table) != nil else { throw .unknownTable(table) }
+        guard await placement.agrees(with: stamp, table, token) else { throw .otherPlacement }
+    }
+
+    /// The same for a message that had to wait for its turn.
+    private func checkPlacement(_ stamp: PlacementStamp, _ table: UUID, _ token: Token) throws(ReplicaError) {
+        guard let placement else { return }
+        guard placement.isCurrent(stamp.fingerprint, table, token) else { throw .otherPlacement }
     }
 
     // MARK: The state

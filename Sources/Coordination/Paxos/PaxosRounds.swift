@@ -39,6 +39,8 @@ package struct PrepareRound: ParticipantAnswers, Sendable {
     }
 
     package var hasRefusal: Bool { refused != 0 }
+    /// Whether somebody places the partition elsewhere.
+    package var hasOtherPlacement: Bool { failures.values.contains(.otherPlacement) }
     package var isPromised: Bool { rule.isMet(by: promised) }
     /// Whether so many have refused or failed that the quorum is out of reach.
     package var isLost: Bool { !rule.isMet(by: asked & ~refused & ~failedPositions) }
@@ -164,6 +166,8 @@ package struct ProposeRound: ParticipantAnswers, Sendable {
     package mutating func failed(_ position: Int, _ node: NodeID, _ reason: ReplicaFailure) {
         failures[node] = reason
         failedPositions |= bit(position)
+        // It has not looked at the value.
+        if reason == .otherPlacement { notSent(position) }
     }
 
     /// The proposal has not been sent there.

@@ -9,7 +9,9 @@ import Primitives
 final class PaxosRun: @unchecked Sendable {
     let request: PaxosRequest
     let isRead: Bool
-    let rule: AnswerRule
+    /// The replicas, and what the level asks of them. Others when the cluster changes.
+    private(set) var plan: ReplicaPlan
+    private(set) var rule: AnswerRule
     /// When it began, in microseconds: who has waited longer goes first.
     let since: Int64
     let deadlineNanoseconds: UInt64
@@ -27,6 +29,7 @@ final class PaxosRun: @unchecked Sendable {
     init(_ request: PaxosRequest, isRead: Bool, since: Int64, deadline: UInt64, _ locks: PartitionLocks) {
         self.request = request
         self.isRead = isRead
+        self.plan = request.plan
         self.rule = request.plan.writeRule(request.serial)
         self.since = since
         self.deadlineNanoseconds = deadline
@@ -34,6 +37,16 @@ final class PaxosRun: @unchecked Sendable {
     }
 
     var trace: RequestTrace? { request.trace }
+
+    /// Goes on with other replicas.
+    ///
+    /// - Throws: when it is not known whether former ones have accepted a value. What majorities of the new ones know does
+    ///   not tell for certain.
+    func take(_ plan: ReplicaPlan) throws(CoordinationFailure) {
+        guard attempts.isEmpty else { throw failure }
+        self.plan = plan
+        rule = plan.writeRule(request.serial)
+    }
 
     func left(_ time: any TimeSource) -> Duration {
         let now: UInt64 = time.monotonicNanoseconds

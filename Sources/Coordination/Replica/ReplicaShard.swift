@@ -9,6 +9,8 @@ package enum ReplicaError: Error, Equatable, Sendable {
     case unknownTable(UUID)
     /// A read has passed more of them than it may.
     case tooManyTombstones
+    /// Its metadata places the partition elsewhere than the coordinator's.
+    case otherPlacement
     case storage(StorageError)
 }
 
@@ -18,6 +20,7 @@ extension ReplicaError {
         switch error {
         case ReplicaError.unknownTable: .incompatibleSchema
         case ReplicaError.tooManyTombstones: .tooManyTombstones
+        case ReplicaError.otherPlacement: .otherPlacement
         default: .unknown
         }
     }

@@ -50,10 +50,13 @@ package final class NodeCoordination: Sendable {
         package var truncations: TruncationTimes
         /// Where batches are kept.
         package var batches: BatchTable
+        /// By which value of the metadata this node acts.
+        package var applied: AppliedEpoch
 
         package init(
             host: Host, local: NodeID, liveness: Liveness, messages: MessageService, clock: HybridClock,
-            hints: HintStore, truncations: TruncationTimes, batches: BatchTable
+            hints: HintStore, truncations: TruncationTimes, batches: BatchTable,
+            applied: AppliedEpoch = AppliedEpoch()
         ) {
             self.host = host
             self.local = local
@@ -63,6 +66,7 @@ package final class NodeCoordination: Sendable {
             self.hints = hints
             self.truncations = truncations
             self.batches = batches
+            self.applied = applied
         }
     }
 
@@ -114,8 +118,11 @@ package final class NodeCoordination: Sendable {
         self.truncation = TruncationCoordinator(
             local: parts.local, engine: engine, times: truncations, clock: parts.clock, messenger: parts.messages,
             liveness: parts.liveness, host: host)
-        let deciders: [PaxosReplica] = replica.shards.map { shard in
-            PaxosReplica(shard: shard, table: paxos, truncatedAt: { truncations.time(of: $0) })
+        let deciders: [PaxosReplica] = zip(replica.shards, views).map { shard, view in
+            let placement = PaxosPlacement(
+                view: view, tables: { tables.find($0) }, applied: parts.applied, loop: shard.store.loop)
+            return PaxosReplica(
+                shard: shard, table: paxos, placement: placement, truncatedAt: { truncations.time(of: $0) })
         }
         self.shards = zip(writers, deciders).map { writer, decider in
             let loop: any Loop = writer.replica.store.loop

@@ -164,7 +164,8 @@ struct NodeStart {
         let coordination = NodeCoordination(
             NodeCoordination.Parts(
                 host: host, local: id, liveness: liveness, messages: place.messages.service,
-                clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches),
+                clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches,
+                applied: place.follower.applied),
             engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
             counterWriteTimeout: configuration.execution.timeouts.counterWrite, batchLog: configuration.batchLog)

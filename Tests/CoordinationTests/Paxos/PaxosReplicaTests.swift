@@ -1,3 +1,4 @@
+import Cluster
 import Coordination
 import DataModel
 import Environment
@@ -18,12 +19,22 @@ import Testing
             ballot: ballot(seconds), mutation: ReplicaWorld.mutation("a", text, at: ballot(seconds).microseconds))
     }
 
+    /// Where the partition is when there is one node.
+    private static let placement = PlacementStamp(
+        epoch: 0,
+        fingerprint: ReplicaSet(
+            natural: [ReplicaWorld.id(0)], pending: [], datacenters: ["dc1"], localDatacenter: "dc1"
+        ).fingerprint)
+
     private static func prepare(_ seconds: Int64, since: Int64 = 0) -> PaxosPrepare {
-        PaxosPrepare(ballot: ballot(seconds), since: since, table: ReplicaWorld.table, key: key, read: nil)
+        PaxosPrepare(
+            ballot: ballot(seconds), since: since, placement: placement, table: ReplicaWorld.table, key: key, read: nil)
     }
 
     private static func propose(_ seconds: Int64, _ text: String, _ decision: PaxosProposal? = nil) -> PaxosPropose {
-        PaxosPropose(table: ReplicaWorld.table, key: key, proposal: value(seconds, text), decision: decision)
+        PaxosPropose(
+            placement: placement, table: ReplicaWorld.table, key: key, proposal: value(seconds, text),
+            decision: decision)
     }
 
     private static let single: [String: String] = ["class": "SimpleStrategy", "replication_factor": "1"]

@@ -69,8 +69,12 @@ private final class PaxosParts {
     func attach(to node: ReplicaNode) {
         guard let table = PaxosTable(PaxosWorld.definition) else { return }
         nodes.append(node)
-        let own: [PaxosReplica] = node.replica.shards.map {
-            PaxosReplica(shard: $0, table: table, acceptor: acceptor)
+        let replication = TableReplication(replication: node.replication, counts: node.counts, graceSeconds: 864_000)
+        let own: [PaxosReplica] = zip(node.replica.shards, node.views).map { shard, view in
+            let placement = PaxosPlacement(
+                view: view, tables: { $0 == ReplicaWorld.table ? replication : nil }, applied: node.applied,
+                loop: shard.store.loop)
+            return PaxosReplica(shard: shard, table: table, acceptor: acceptor, placement: placement)
         }
         replicas[ObjectIdentifier(node)] = own
         PaxosVerbs.register(on: node.views.map(\.messages), node.replica, own, node.host)

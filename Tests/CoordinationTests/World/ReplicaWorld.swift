@@ -20,7 +20,7 @@ final class ReplicaWorld: @unchecked Sendable {
     private(set) var nodes: [ReplicaNode?] = []
     private(set) var members: [Member] = []
     private let datacenters: [String]
-    private let replication: [String: String]
+    let replication: [String: String]
     /// Tables besides the one of the tests.
     private let tables: [TableDefinition]
     /// Adds what else a node does, before it hears of others.
@@ -67,6 +67,12 @@ final class ReplicaWorld: @unchecked Sendable {
             ReplicaCounts(
                 replication: replication, localDatacenter: datacenter), replication, tables, willListen)
         tell()
+    }
+
+    /// Changes who is a member from now on, for the nodes that are named, and for those that start later.
+    func change(_ members: [Member], knownBy known: [Int]) async throws {
+        self.members = members
+        for index in known { try await nodes[index]?.take(members) }
     }
 
     func kill(_ index: Int) {
@@ -129,9 +135,12 @@ final class ReplicaNode: @unchecked Sendable {
     let replica: NodeReplica
     let hints = KeptHints()
     let host: Host
-    private let topology: Topology
-    private let counts: ReplicaCounts
-    private let replication: [String: String]
+    private let id: NodeID
+    private var topology: Topology
+    let counts: ReplicaCounts
+    let replication: [String: String]
+    /// Tests say what it is.
+    let applied = AppliedEpoch()
     private(set) var views: [ClusterView] = []
     private var writers: [WriteCoordinator] = []
     private var readers: [ReadCoordinator] = []
@@ -141,6 +150,7 @@ final class ReplicaNode: @unchecked Sendable {
         _ member: Member, _ members: [Member], _ host: Host, _ replica: NodeReplica, _ counts: ReplicaCounts,
         _ replication: [String: String]
     ) {
+        self.id = member.id
         self.host = host
         self.replica = replica
         self.counts = counts
@@ -188,6 +198,13 @@ final class ReplicaNode: @unchecked Sendable {
         messages.setMembers(members)
         try await messages.start()
         return node
+    }
+
+    func take(_ members: [Member]) async throws {
+        topology = Topology(members: members, local: id)
+        for index in views.indices {
+            try await replica.run(on: index) { [self] _ in views[index].take(topology) }
+        }
     }
 
     func shard(_ key: String) -> Int {
