@@ -104,11 +104,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
     }
 
     private func timeIsUp() {
-        if quorum.deadlinePassed() {
-            tell(
-                .writeTimedOut(
-                    .simple, level, received: quorum.rule.received(quorum.confirmed), required: quorum.rule.needed))
-        }
+        if quorum.deadlinePassed() { tell(timeOut) }
         var silent: UInt64 = quorum.silent
         while silent != 0 {
             let position: Int = silent.trailingZeroBitCount
@@ -132,6 +128,7 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
         switch change {
         case .undecided: break
         case .succeeded: tell(nil)
+        case .failed where failures.isSilence: tell(timeOut)
         case .failed:
             tell(
                 .writeFailed(
@@ -139,6 +136,10 @@ final class PaxosCommit: ReplyReceiver, @unchecked Sendable {
                     failures: failures))
         }
         if quorum.isOver, quorum.isDecided { stopTimer() }
+    }
+
+    private var timeOut: CoordinationFailure {
+        .writeTimedOut(.simple, level, received: quorum.rule.received(quorum.confirmed), required: quorum.rule.needed)
     }
 
     private func tell(_ failure: CoordinationFailure?) {

@@ -187,7 +187,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         let received: Int = gather.rule.received(gather.answered)
         switch end {
         case .met: return
-        case .timedOut:
+        case .timedOut,
+            .failed where gather.failures.isSilence:
             throw CoordinationFailure.readTimedOut(
                 level, received: received, required: gather.rule.needed, hasData: gather.hasData)
         case .failed:
@@ -232,7 +233,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         let known: Int = answers.count - wanted.count
         switch end {
         case .met: break
-        case .timedOut:
+        case .timedOut,
+            .failed where gather.failures.isSilence:
             throw CoordinationFailure.readTimedOut(
                 round.level, received: min(rule.needed - 1, known + gather.pages.count), required: rule.needed,
                 hasData: true)

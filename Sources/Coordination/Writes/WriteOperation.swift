@@ -126,11 +126,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     /// Who has not answered gets a hint; the client hears of it unless it has been told already.
     func timeIsUp() {
         guard isActive, let plan else { return }
-        if quorum.deadlinePassed() {
-            let failure = CoordinationFailure.writeTimedOut(
-                kind, level, received: quorum.rule.received(quorum.confirmed), required: quorum.rule.needed)
-            tell(failure)
-        }
+        if quorum.deadlinePassed() { tell(timeOut) }
         var silent: UInt64 = quorum.silent
         while silent != 0 {
             let position: Int = silent.trailingZeroBitCount
@@ -146,6 +142,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
         switch outcome {
         case .undecided: break
         case .succeeded: tell(nil)
+        case .failed where failures.isSilence: tell(timeOut)
         case .failed:
             tell(
                 CoordinationFailure.writeFailed(
@@ -153,6 +150,10 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
                     failures: failures))
         }
         finishIfOver()
+    }
+
+    private var timeOut: CoordinationFailure {
+        .writeTimedOut(kind, level, received: quorum.rule.received(quorum.confirmed), required: quorum.rule.needed)
     }
 
     private func tell(_ failure: CoordinationFailure?) {
