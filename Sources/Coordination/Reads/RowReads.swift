@@ -22,9 +22,9 @@ public protocol RowReadObserver: AnyObject {
 /// One read of a row that this node has, while other replicas say whether they have the same.
 ///
 /// Owned by a `RowReads`, used again and again. Confined to its loop.
-public final class RowRead: ReplyReceiver, DurabilityWaiter {
+public final class RowRead: ReplyReceiver, DurabilityWaiter, PooledRequest {
     private unowned let reads: RowReads
-    let index: Int
+    var place = 0
     /// What the observer knows it by.
     public fileprivate(set) var tag: UInt64 = 0
     /// What the client is told if the others agree.
@@ -43,12 +43,13 @@ public final class RowRead: ReplyReceiver, DurabilityWaiter {
     fileprivate var startedNanoseconds: UInt64 = 0
     fileprivate var isActive = false
     fileprivate var speculation: SpeculativeRetry = .never
+    /// When one replica more is asked; 0 when that is still to be found out, `.max` for never.
+    fileprivate var speculatesAt: UInt64 = .max
 
     static let keptByteCount = 64 << 10
 
-    fileprivate init(_ reads: RowReads, index: Int) {
+    fileprivate init(_ reads: RowReads) {
         self.reads = reads
-        self.index = index
     }
 
     private func position(_ tag: UInt64) -> Int? {
@@ -101,16 +102,17 @@ public final class RowReads: @unchecked Sendable {
     private let replica: ReplicaShard
     private let loop: any Loop
     private let time: any TimeSource
-    private var pool: ContiguousArray<RowRead> = []
-    private var free: ContiguousArray<Int> = []
-    private var activeCount = 0
+    private var pool = RequestPool<RowRead>()
     private var scores = ReplicaScores()
     private var latencies = LatencyEstimate()
     private var scratch = ByteWriter(capacity: 1_024)
     private var timer: (any LoopTimer)?
+    private var trimTimer: (any LoopTimer)?
 
     /// How often reads are looked at that may have waited for too long.
     private static let sweep: Duration = .milliseconds(2)
+    /// How often memory is given back after a burst.
+    private static let trimInterval: Duration = .seconds(1)
     /// Reads that may be under way; further ones go the general way.
     private static let activeLimit = 65_536
 
@@ -123,11 +125,10 @@ public final class RowReads: @unchecked Sendable {
 
     /// Takes a read from the pool; nil when too many are under way. It is to be begun, or given back.
     public func take() -> RowRead? {
-        guard activeCount < RowReads.activeLimit else { return nil }
-        if let index = free.popLast() { return pool[index] }
-        let made = RowRead(self, index: pool.count)
-        pool.append(made)
-        return made
+        guard pool.inUse.count < RowReads.activeLimit else { return nil }
+        let read: RowRead = pool.take { RowRead(self) }
+        if trimTimer == nil, pool.isLarge { startTrimming() }
+        return read
     }
 
     /// Gives a read back that was not begun.
@@ -135,7 +136,7 @@ public final class RowReads: @unchecked Sendable {
         read.reply.removeAll(keepingAtMost: RowRead.keptByteCount)
         read.request.removeAll(keepingAtMost: RowRead.keptByteCount)
         read.question.removeAll(keepingAtMost: RowRead.keptByteCount)
-        free.append(read.index)
+        pool.giveBack(read)
     }
 
     /// What is asked, and of whom.
@@ -181,13 +182,14 @@ public final class RowReads: @unchecked Sendable {
             table: question.table, token: question.token, key: key, clustering: clustering, frame, to: &read.question)
         start(read, question.plan, question.rule, observer, tag)
         read.speculation = question.speculation
+        if case .never = question.speculation {} else { read.speculatesAt = 0 }
         if !awaitsLog(read, position, at: question.plan.localPosition) { read.agreed = read.asked }
         var missing: Int = question.rule.needed &- 1
         while missing > 0, read.isActive, let next = best(read, alive) {
             ask(read, next, question.timeoutMilliseconds)
             missing &-= 1
         }
-        if timer == nil, activeCount > 0 { startSweep() }
+        if timer == nil, read.isActive, read.speculatesAt == 0 { startSweep() }
     }
 
     /// Waits until what this node has read is durable, where nobody else is asked. The reply has been written already; the
@@ -199,7 +201,6 @@ public final class RowReads: @unchecked Sendable {
         observer: any RowReadObserver, tag: UInt64
     ) {
         start(read, plan, rule, observer, tag)
-        read.speculation = .never
         if awaitsLog(read, position, at: plan.localPosition) { return }
         // Not within this call: the observer expects to hear later.
         endLater(read, .agreed)
@@ -217,7 +218,7 @@ public final class RowReads: @unchecked Sendable {
         read.generation &+= 1
         read.startedNanoseconds = time.monotonicNanoseconds
         read.isActive = true
-        activeCount &+= 1
+        read.speculatesAt = .max
     }
 
     /// Whether this node's own answer is one only later.
@@ -279,7 +280,6 @@ public final class RowReads: @unchecked Sendable {
     fileprivate func end(_ read: RowRead, _ end: RowReadEnd) {
         guard read.isActive else { return }
         read.isActive = false
-        activeCount &-= 1
         // How long others take is learnt where others were asked.
         if read.asked & (read.asked &- 1) != 0 { latencies.add(time.monotonicNanoseconds &- read.startedNanoseconds) }
         let observer: (any RowReadObserver)? = read.observer
@@ -295,20 +295,41 @@ public final class RowReads: @unchecked Sendable {
         timer = loop.schedule(after: RowReads.sweep) { [weak self] in
             guard let self else { return }
             self.timer = nil
-            self.speculate()
-            if self.activeCount > 0 { self.startSweep() }
+            if self.speculate() { self.startSweep() }
         }
     }
 
-    /// Asks one replica more for each read that takes longer than nearly all others did.
-    private func speculate() {
+    /// Asks one replica more for each read that takes longer than nearly all others did. Returns whether some read may
+    /// still come to that.
+    private func speculate() -> Bool {
         let now: UInt64 = time.monotonicNanoseconds
-        for read in pool where read.isActive && read.speculation != .never {
-            guard let delay = read.speculation.delay(&latencies), now &- read.startedNanoseconds > delay,
-                let plan = read.plan
-            else { continue }
-            read.speculation = .never
+        var isSomeLeft = false
+        // Asking ends no read within this call, so that none changes its place.
+        for read in pool.inUse where read.isActive && read.speculatesAt != .max {
+            if read.speculatesAt == 0 {
+                // Before enough was seen nothing is slow, and it is asked again.
+                guard let delay = read.speculation.delay(&latencies) else {
+                    isSomeLeft = true
+                    continue
+                }
+                read.speculatesAt = read.startedNanoseconds &+ min(delay, .max / 2)
+            }
+            guard now > read.speculatesAt, let plan = read.plan else {
+                isSomeLeft = true
+                continue
+            }
+            read.speculatesAt = .max
             if let next = best(read, plan.alive(view.liveness)) { ask(read, next, RowReads.speculationTimeout) }
+        }
+        return isSomeLeft
+    }
+
+    private func startTrimming() {
+        trimTimer = loop.schedule(after: RowReads.trimInterval) { [weak self] in
+            guard let self else { return }
+            self.trimTimer = nil
+            self.pool.trim()
+            if self.pool.isLarge { self.startTrimming() }
         }
     }
 

@@ -27,10 +27,9 @@ public final class WriteCoordinator: @unchecked Sendable {
     public let view: ClusterView
     public let replica: ReplicaShard
     private let hints: any HintSink
-    private var operations: ContiguousArray<WriteOperation> = []
-    private var free: ContiguousArray<Int> = []
-    private var activeCount = 0
+    private var operations = RequestPool<WriteOperation>()
     private var timer: (any LoopTimer)?
+    private var sweepCount = 0
     /// Counts what is passed on in other data centres, so that their replicas take turns.
     private var relayCount = 0
 
@@ -38,6 +37,8 @@ public final class WriteCoordinator: @unchecked Sendable {
     private static let activeLimit = 65_536
     /// How often writes are looked at whose deadline nobody else watches: those that wait for this node's own disk.
     private static let sweep: Duration = .milliseconds(250)
+    /// After how many of these looks memory is given back that a burst has left.
+    private static let sweepsPerTrim = 4
 
     package init(view: ClusterView, replica: ReplicaShard, hints: any HintSink) {
         self.view = view
@@ -60,7 +61,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         if level != .any, let shortage = rule.shortage(alive: alive) {
             throw CoordinationFailure.unavailable(level, required: shortage.required, alive: shortage.alive)
         }
-        guard activeCount < WriteCoordinator.activeLimit else { throw CoordinationFailure.overloaded }
+        guard operations.inUse.count < WriteCoordinator.activeLimit else { throw CoordinationFailure.overloaded }
         let operation: WriteOperation = begin(
             mutation, plan, rule, level, kind, timeoutMilliseconds, observer, tag: tag, trace)
         if plan.localPosition >= 0 { writeHere(mutation, table, plan, operation) }
@@ -259,17 +260,12 @@ public final class WriteCoordinator: @unchecked Sendable {
     // MARK: The pool
 
     private func take() -> WriteOperation {
-        activeCount &+= 1
         if timer == nil { startSweep() }
-        if let index = free.popLast() { return operations[index] }
-        let made = WriteOperation(self, index: operations.count)
-        operations.append(made)
-        return made
+        return operations.take { WriteOperation(self) }
     }
 
     func release(_ operation: WriteOperation) {
-        activeCount &-= 1
-        free.append(operation.index)
+        operations.giveBack(operation)
     }
 
     private func startSweep() {
@@ -277,10 +273,16 @@ public final class WriteCoordinator: @unchecked Sendable {
             guard let self else { return }
             self.timer = nil
             let now: UInt64 = self.replica.host.time.monotonicNanoseconds
-            for operation in self.operations where operation.isActive && operation.deadlineNanoseconds < now {
+            // Those that end leave the pool's list, so this goes through a copy of the late ones.
+            let late: [WriteOperation] = self.operations.inUse.filter {
+                $0.isActive && $0.deadlineNanoseconds < now
+            }
+            for operation in late where operation.isActive && operation.deadlineNanoseconds < now {
                 operation.timeIsUp()
             }
-            if self.activeCount > 0 { self.startSweep() }
+            self.sweepCount &+= 1
+            if self.sweepCount % WriteCoordinator.sweepsPerTrim == 0 { self.operations.trim() }
+            if !self.operations.inUse.isEmpty || self.operations.isLarge { self.startSweep() }
         }
     }
 }

@@ -15,9 +15,9 @@ public protocol WriteObserver: AnyObject {
 /// Owned by a `WriteCoordinator`, used again and again. Confined to its loop.
 ///
 /// Hot: one for each write to more than one replica.
-final class WriteOperation: ReplyReceiver, DurabilityWaiter {
+final class WriteOperation: ReplyReceiver, DurabilityWaiter, PooledRequest {
     unowned let coordinator: WriteCoordinator
-    let index: Int
+    var place = 0
     private(set) var quorum = WriteQuorum(WriteOperation.noRule, sentTo: 0)
     private(set) var plan: ReplicaPlan?
     private(set) var level: Consistency = .one
@@ -39,9 +39,8 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter {
     private static let noRule = AnswerRule([])
     static let keptByteCount = 64 << 10
 
-    init(_ coordinator: WriteCoordinator, index: Int) {
+    init(_ coordinator: WriteCoordinator) {
         self.coordinator = coordinator
-        self.index = index
     }
 
     func begin(
