@@ -40,6 +40,9 @@ package final class TruncationTimes: Sendable {
     /// When a table was last truncated here, in microseconds since 1970.
     package func time(of table: UUID) -> Int64? { times.withLock { $0[table] } }
 
+    /// All of them.
+    package var all: [UUID: Int64] { times.withLock { $0 } }
+
     /// Notes that a table is truncated; durable when this returns. On loop 0.
     package func note(_ table: UUID, at microseconds: Int64) async throws(MetadataError) {
         try await change { $0[table] = max(microseconds, $0[table] ?? .min) }

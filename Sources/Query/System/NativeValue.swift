@@ -23,6 +23,15 @@ enum NativeValue {
         CollectionValue.map(values.map { (key: Array($0.key.utf8), value: Array($0.value.utf8)) }, keyType: .text)
     }
 
+    /// When tables were truncated, as Cassandra writes it: for each the place in its commit log (segment `i64`, offset
+    /// `i32`), which is none here, and the time in milliseconds (`i64`). Nil when there are none.
+    static func truncations(_ microseconds: [UUID: Int64]) -> [UInt8]? {
+        if microseconds.isEmpty { return nil }
+        let noPlace: [UInt8] = bigint(-1) + int(0)
+        let values = microseconds.map { (key: $0.key.bytes, value: noPlace + bigint($0.value / 1_000)) }
+        return CollectionValue.map(values, keyType: .uuid)
+    }
+
     static func map(_ values: [String: [UInt8]]) -> [UInt8] {
         CollectionValue.map(values.map { (key: Array($0.key.utf8), value: $0.value) }, keyType: .text)
     }

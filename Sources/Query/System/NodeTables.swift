@@ -12,7 +12,7 @@ enum NodeTables {
 
     private static func local(_ context: SystemContext) -> ComputedRows.Row {
         let node: LocalNodeDescription = context.local
-        return [
+        var row: ComputedRows.Row = [
             "key": NativeValue.text("local"),
             "bootstrapped": NativeValue.text(node.bootstrapState),
             "broadcast_address": NativeValue.inet(node.broadcast.address),
@@ -33,6 +33,8 @@ enum NodeTables {
             "schema_version": NativeValue.uuid(context.schema.version),
             "tokens": NativeValue.set(node.tokens.map(\.description)),
         ]
+        row["truncated_at"] = NativeValue.truncations(node.truncations)
+        return row
     }
 
     private static func common(_ peer: PeerDescription) -> ComputedRows.Row {

@@ -43,6 +43,8 @@ package struct LocalNodeDescription: Sendable, Hashable {
     package var native: InetEndpoint
     /// `COMPLETED` once the node has its data.
     package var bootstrapState: String = "COMPLETED"
+    /// When tables were last truncated on this node, in microseconds since 1970.
+    package var truncations: [UUID: Int64] = [:]
 
     package init(
         hostID: UUID, clusterName: String, dataCenter: String, rack: String, tokens: [Token], generation: Int32,

@@ -43,7 +43,7 @@ struct NodeStart {
         let data = try await coordinate(local, place, engine)
         let sessions: [ShardSessions] = makeSessions()
         let watch = ClusterWatch(local: NodeID(local.hostID), time: host.time, tell: NodeStart.teller(sessions, host))
-        let context = makeContext(local, place, watch)
+        let context = makeContext(local, place, data.coordination.parts.truncations, watch)
         context.clients = { sessions.flatMap(\.descriptions) }
         let group = ShardGroup(
             engine: engine, host: host, node: context, catalog: catalog, coordination: data.coordination,
@@ -236,7 +236,9 @@ struct NodeStart {
         }
     }
 
-    private func makeContext(_ local: LocalNode, _ place: Place, _ watch: ClusterWatch) -> NodeContext {
+    private func makeContext(
+        _ local: LocalNode, _ place: Place, _ truncations: TruncationTimes, _ watch: ClusterWatch
+    ) -> NodeContext {
         let description = LocalNodeDescription(
             hostID: local.hostID, clusterName: local.clusterName, dataCenter: local.dataCenter, rack: local.rack,
             tokens: local.tokens, generation: local.generation, broadcast: NodeAddresses.endpoint(place.internode),
@@ -250,6 +252,7 @@ struct NodeStart {
             limits: configuration.queryLimits)
         context.present = { schema in
             var own: LocalNodeDescription = description
+            own.truncations = truncations.all
             if let member = metadata.current?.member(NodeID(local.hostID)) {
                 own.tokens = member.tokens
                 own.native = NodeAddresses.endpoint(member.native)

@@ -51,6 +51,17 @@ import Testing
         #expect(row["gossip_generation"] == [0, 0, 0, 9])
     }
 
+    @Test func theLocalNodeShowsWhenTablesWereTruncatedAsCassandraDoes() throws {
+        let sandbox = try SchemaSandbox()
+        var context: SystemContext = context(sandbox.schema)
+        let table = UUID(high: 3, low: 4)
+        context.local.truncations = [table: 1_704_067_200_123_456]
+        let row = try #require(try rows("system", "local", context).first)
+        // A segment of −1 and no offset, then milliseconds.
+        let value: [UInt8] = Array(repeating: 255, count: 8) + [0, 0, 0, 0, 0, 0, 1, 0x8C, 0xC2, 0x51, 0xF4, 0x7B]
+        #expect(row["truncated_at"] == CollectionValue.map([(key: table.bytes, value: value)], keyType: .uuid))
+    }
+
     @Test func idsOfSystemTablesAreCassandras() throws {
         // As every Cassandra since 3.0 has them in its data folders.
         let known: [(String, String, String)] = [
