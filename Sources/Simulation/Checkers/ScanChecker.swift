@@ -2,7 +2,9 @@
 package enum TableAction: Sendable, Equatable, CustomStringConvertible {
     case insert(Int)
     case delete(Int)
-    case truncate
+    /// - isUndisturbed: whether nobody read the table meanwhile. A read that finds a row on one replica and not on another
+    ///   brings it to that one, so that it may put back what was taken away there and not yet elsewhere.
+    case truncate(isUndisturbed: Bool)
     /// Reads all rows, by whatever statements.
     case scan(String)
 
@@ -10,7 +12,7 @@ package enum TableAction: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .insert(let row): "insert row \(row)"
         case .delete(let row): "delete row \(row)"
-        case .truncate: "truncate"
+        case .truncate(let isUndisturbed): isUndisturbed ? "truncate while nobody reads" : "truncate"
         case .scan(let how): "read all rows by \(how)"
         }
     }
@@ -56,7 +58,8 @@ package struct ScanChecker: Sendable {
             if case .insert(let row) = operation.action { inserts[row] = operation }
             if case .delete(let row) = operation.action { deletes[row] = operation }
         }
-        let truncations: TableHistory = history.filter { $0.action == .truncate }
+        let undisturbed: TableHistory = history.filter { $0.action == .truncate(isUndisturbed: true) }
+        let truncations: TableHistory = undisturbed + history.filter { $0.action == .truncate(isUndisturbed: false) }
         for scan in history.sorted(by: { $0.invoked < $1.invoked }) {
             guard case .scan = scan.action, let returned = scan.returned else { continue }
             var present: Set<Int> = []
@@ -64,8 +67,11 @@ package struct ScanChecker: Sendable {
             for (row, insert) in inserts where insert.invoked < returned {
                 let isKnown: Bool = ends(insert, before: scan)
                 let isGone: Bool =
-                    deletes[row].map { ends($0, before: scan) } ?? false
-                    || truncations.contains { ends($0, before: scan) && isSettled(insert, before: $0) }
+                    deletes[row].map { deletion in
+                        ends(deletion, before: scan)
+                            && !truncations.contains { $0.invoked < returned && mayMeet(deletion, $0) }
+                    } ?? false
+                    || undisturbed.contains { ends($0, before: scan) && isSettled(insert, before: $0) }
                 let mayBeGone: Bool =
                     deletes[row].map { $0.invoked < returned } ?? false
                     || truncations.contains { $0.invoked < returned && mayMeet(insert, $0) }
@@ -132,9 +138,10 @@ package struct ScanChecker: Sendable {
         return returned.nanoseconds &+ settlingNanoseconds <= truncation.invoked.nanoseconds
     }
 
-    /// Whether a truncation may have taken a row away.
-    private func mayMeet(_ insert: TableOperation, _ truncation: TableOperation) -> Bool {
-        if truncation.result != nil, let returned = truncation.returned { return insert.invoked < returned }
-        return insert.invoked.nanoseconds < truncation.invoked.nanoseconds &+ settlingNanoseconds
+    /// Whether a truncation may have taken a row away; or a deletion, so that a replica which has not heard of that shows
+    /// its row again until it is truncated as well.
+    private func mayMeet(_ change: TableOperation, _ truncation: TableOperation) -> Bool {
+        if truncation.result != nil, let returned = truncation.returned { return change.invoked < returned }
+        return change.invoked.nanoseconds < truncation.invoked.nanoseconds &+ settlingNanoseconds
     }
 }

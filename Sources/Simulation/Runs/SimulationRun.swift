@@ -52,9 +52,11 @@ package final class SimulationRun: @unchecked Sendable {
 
     package init(seed: UInt64, options: RunOptions = RunOptions()) throws {
         var generator = SeededGenerator(seed: seed)
-        let nodeCount: Int = options.nodeCount ?? 3 + [0, 0, 0, 1, 2, 2, 4][generator.below(7)]
         // What a run is about is drawn apart from what happens in it.
         var choices = SeededGenerator(seed: seed ^ 0x5EED_0F5A_4A7E_5EED)
+        var nodeCount: Int = options.nodeCount ?? 3 + [0, 0, 0, 1, 2, 2, 4][generator.below(7)]
+        // Four and seven nodes often: there most coordinators are no replica.
+        if options.nodeCount == nil, options.layout == nil, choices.oneIn(3) { nodeCount = choices.oneIn(2) ? 4 : 7 }
         let shape = ClusterShape.drawn(
             &choices, nodeCount: nodeCount, isFixed: options.nodeCount != nil, layout: options.layout)
         let kinds: [WorkloadKind] = options.workloads ?? WorkloadKind.drawn(&choices)
