@@ -12,6 +12,8 @@ extension ShardStore {
         defer { table.compactionBarrierCount -= 1 }
         await flushGate.enter()
         defer { flushGate.leave() }
+        // Counted even when the edit fails: the disk may have taken it.
+        table.truncationCount += 1
         _ = freeze(table)
         let doomed: [FrozenMemtable] = table.frozen
         let files: [LiveSSTable] = table.sstables

@@ -29,6 +29,8 @@ public final class TableStore: @unchecked Sendable {
     var readCount = 0
     var flushCount = 0
     var compactionCount = 0
+    /// How often the table was emptied since the start.
+    var truncationCount = 0
     /// The compaction that runs now.
     var compaction: ActiveCompaction?
     /// Compactions start only while this is 0.
