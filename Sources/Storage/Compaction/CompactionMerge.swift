@@ -10,6 +10,8 @@ package struct CompactionPurge {
     /// For a partition: the smallest timestamp that it can have outside of the compaction, in other files or in
     /// memtables; `.max` when it cannot be there. A tombstone that is not older than something there stays.
     package var purgeableBefore: (Token, UnsafeRawBufferPointer) -> Int64
+    /// The tokens whose partitions are kept; nil for all.
+    package var owned: TokenRanges?
 
     package init(
         nowSeconds: Int64, graceStartSeconds: Int64,
@@ -66,6 +68,8 @@ final class CompactionMerge {
     /// The source that a blocked call waits for.
     private var blocked: MergeSource?
     private(set) var droppedRowCount = 0
+    /// Partitions of tokens that the node is not to keep.
+    private(set) var foreignPartitionCount = 0
 
     private(set) var token: Token = .minimum
     private(set) var key: [UInt8] = []
@@ -92,8 +96,23 @@ final class CompactionMerge {
         try await blocked.cursor.load()
     }
 
-    /// Moves to the next partition of any source.
+    /// Moves to the next partition of any source that is to be kept.
     func nextPartition() throws(StorageError) -> SourceStep {
+        while true {
+            let step: SourceStep = try findPartition()
+            guard step == .ready else { return step }
+            if let owned = purge.owned, !owned.contains(token) {
+                foreignPartitionCount += 1
+                continue
+            }
+            key = [UInt8](members[0].cursor.key)
+            for member in members { member.row = .behind }
+            try mergeHead()
+            return .ready
+        }
+    }
+
+    private func findPartition() throws(StorageError) -> SourceStep {
         for member in members { member.partition = .behind }
         members.removeAll(keepingCapacity: true)
         used.removeAll(keepingCapacity: true)
@@ -103,9 +122,6 @@ final class CompactionMerge {
         for source in sources where source.partition == .ready { join(source) }
         guard let first = members.first else { return .end }
         token = first.cursor.token
-        key = [UInt8](first.cursor.key)
-        for member in members { member.row = .behind }
-        try mergeHead()
         return .ready
     }
 

@@ -6,9 +6,10 @@ import Primitives
 extension ShardStore {
     /// Asks the strategy of a table, soon, whether files should be merged.
     func requestCompaction(_ table: TableStore) {
-        guard options.isCompactionEnabled, !isClosed, table.sstables.count > 1 || table.hasDroppableFiles else {
-            return
-        }
+        guard options.isCompactionEnabled, !isClosed else { return }
+        let isWorthALook: Bool =
+            table.sstables.count > 1 || table.hasDroppableFiles || !table.foreignSuspects.isEmpty
+        guard isWorthALook else { return }
         if !compactionQueue.contains(where: { $0 === table }) { compactionQueue.append(table) }
         guard !isCompacting else { return }
         isCompacting = true
@@ -38,7 +39,7 @@ extension ShardStore {
         await compactionGate.enter()
         defer { compactionGate.leave() }
         guard table.compactionBarrierCount == 0, !isClosed else { return false }
-        guard let inputs = table.nextCompaction(now: host.time.wallSeconds) else { return false }
+        guard let inputs = table.nextCompaction(now: host.time.wallSeconds) else { return try await cleanOnce(table) }
         try await compact(inputs, of: table)
         return true
     }
@@ -63,7 +64,7 @@ extension ShardStore {
     }
 
     /// Puts what the inputs hold into a new file, in one step as everybody sees it.
-    private func compact(_ inputs: [LiveSSTable], of table: TableStore) async throws(StorageError) {
+    func compact(_ inputs: [LiveSSTable], of table: TableStore) async throws(StorageError) {
         let running = ActiveCompaction(CompactionRun(inputs: inputs.map(\.table)))
         table.compaction = running
         defer {
@@ -184,6 +185,12 @@ extension TableStore {
     /// What a compaction may drop: tombstones past their grace that hide nothing elsewhere in the table. Elsewhere is
     /// asked when a partition is merged, so writes and flushes that come during the run are seen.
     func purge(compacting inputs: [LiveSSTable]) -> CompactionPurge {
+        var purge: CompactionPurge = tombstonePurge(compacting: inputs)
+        purge.owned = owned
+        return purge
+    }
+
+    private func tombstonePurge(compacting inputs: [LiveSSTable]) -> CompactionPurge {
         let now: Int64 = shard.host.time.wallSeconds
         // Nobody knows what tables without a schema keep.
         if isOrphan { return .nothing(nowSeconds: now) }

@@ -35,6 +35,12 @@ public final class TableStore: @unchecked Sendable {
     var compaction: ActiveCompaction?
     /// Compactions start only while this is 0.
     var compactionBarrierCount = 0
+    /// The tokens whose partitions are to be kept; nil for all.
+    var owned: TokenRanges?
+    /// Generations of files that may hold partitions of other tokens, and that nobody has looked at since.
+    var foreignSuspects: Set<UInt64> = []
+    /// Files that were rewritten or removed for what they held of other tokens.
+    var cleanedCount = 0
 
     init(_ definition: TableDefinition, isLogged: Bool, isOrphan: Bool = false, shard: ShardStore) {
         self.definition = definition
