@@ -76,7 +76,7 @@ extension Verb {
         case .mutation, .readRow, .readRepair, .counterMutation, .forwardedMutation, .truncate, .paxosPrepare,
             .paxosPropose, .paxosCommit, .batchStore, .batchRemove:
             .data
-        case .readRange, .hint: .bulk
+        case .readRange, .hint, .streamOpen, .streamFile, .streamRows, .streamClose, .streamTruncated: .bulk
         }
     }
 }

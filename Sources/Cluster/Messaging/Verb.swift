@@ -33,6 +33,13 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     case hint = 64
     case batchStore = 65
     case batchRemove = 66
+
+    // Whole ranges of tables, from node to node.
+    case streamOpen = 84
+    case streamFile = 85
+    case streamRows = 86
+    case streamClose = 87
+    case streamTruncated = 88
 }
 
 /// The kinds of streams between two nodes, so that what is large never delays what is urgent.

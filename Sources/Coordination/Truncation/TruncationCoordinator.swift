@@ -2,6 +2,7 @@ package import Cluster
 package import Environment
 package import Primitives
 package import Storage
+import Synchronization
 
 /// Why a table was not truncated on all nodes. What it was on stays so; truncating again is harmless.
 package enum TruncationFailure: Error, Sendable, Equatable, CustomStringConvertible {
@@ -42,6 +43,7 @@ package final class TruncationCoordinator: Sendable {
     private let messenger: any Messenger
     private let liveness: Liveness
     private let host: Host
+    private let emptied = Mutex<(@Sendable (UUID) async throws -> Void)?>(nil)
 
     package init(
         local: NodeID, engine: StorageEngine, times: TruncationTimes, clock: HybridClock, messenger: any Messenger,
@@ -67,6 +69,22 @@ package final class TruncationCoordinator: Sendable {
             } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: error.reason) }
             return []
         }
+    }
+
+    /// Names who is told of each table that was emptied here, before that is acknowledged: those who have taken rows of it
+    /// elsewhere. Called once, at start.
+    package func whenEmptied(_ body: @escaping @Sendable (UUID) async throws -> Void) {
+        emptied.withLock { $0 = body }
+    }
+
+    /// Empties a table of this node alone, for a node that has given rows of it to this one and has emptied it. A table
+    /// that is not here is empty.
+    package func truncateForSource(_ table: UUID) async throws {
+        do throws(LocalFailure) {
+            try await emptyHere(table)
+        } catch .unknownTable {
+            return
+        } catch { throw Refusal(code: TruncationCoordinator.refusesFailure, reason: error.reason) }
     }
 
     /// Empties a table on all members that have not left.
@@ -125,18 +143,28 @@ package final class TruncationCoordinator: Sendable {
         case unknownTable(UUID)
         case notNoted(MetadataError)
         case storage(StorageError)
+        case notTold(String)
 
         var reason: String {
             switch self {
             case .unknownTable(let table): "this node has no table with id \(table)"
             case .notNoted(let failure): "\(failure)"
             case .storage(let failure): "\(failure)"
+            case .notTold(let reason): "what was streamed from here could not be emptied: \(reason)"
             }
         }
     }
 
     /// This node's part. On loop 0.
     private func truncateHere(_ table: UUID) async throws(LocalFailure) {
+        try await emptyHere(table)
+        guard let tell = emptied.withLock({ $0 }) else { return }
+        do {
+            try await tell(table)
+        } catch { throw .notTold("\(error)") }
+    }
+
+    private func emptyHere(_ table: UUID) async throws(LocalFailure) {
         guard engine.shards[0].table(table) != nil else { throw .unknownTable(table) }
         do throws(MetadataError) {
             try await times.note(table, at: clock.next())
