@@ -166,6 +166,12 @@ let benchmarks: [Target] =
             name: "martlet-measure",
             dependencies: ["SystemHost", "Server", "CQL", "Environment", "DataModel", "Primitives"],
             path: "Benchmarks/InProcess", swiftSettings: settings),
+        .executableTarget(
+            name: "martlet-stream",
+            dependencies: [
+                "SystemHost", "Coordination", "Cluster", "Storage", "Environment", "DataModel", "Primitives",
+            ],
+            path: "Benchmarks/Streaming", swiftSettings: settings),
     ]
 
 /// Names of targets, separated by commas: with MARTLET_ONLY set, the manifest holds these and what they stand on, so
