@@ -44,6 +44,7 @@ package final class BatchLog: Sendable {
         var counters = Counters()
         var isReplaying = false
         var otherNodeCount = 0
+        var throttleBytesPerSecond = 0
     }
 
     private let table: BatchTable
@@ -73,6 +74,7 @@ package final class BatchLog: Sendable {
         self.options = options
         self.tables = tables
         self.truncatedAt = truncatedAt
+        shared.withLock { $0.throttleBytesPerSecond = options.throttleBytesPerSecond }
     }
 
     // MARK: Life
@@ -95,6 +97,11 @@ package final class BatchLog: Sendable {
         let running: (any BackgroundWork)? = work.withLock { $0 }
         running?.cancel()
         await running?.wait()
+    }
+
+    /// (`nodetool setbatchlogreplaythrottle`) In bytes each second; 0 for no limit.
+    package func setThrottle(bytesPerSecond: Int) {
+        shared.withLock { $0.throttleBytesPerSecond = max(0, bytesPerSecond) }
     }
 
     /// How many other nodes may be replaying: the throttle is split between all.
@@ -253,9 +260,9 @@ package final class BatchLog: Sendable {
 
     /// Waits as long as it takes to stay within the throttle.
     private func pace(_ byteCount: Int) async throws(CancellationError) {
-        guard options.throttleBytesPerSecond > 0, byteCount > 0 else { return }
-        let share: Int = shared.withLock { $0.otherNodeCount + 1 }
-        let seconds: Double = Double(byteCount) * Double(share) / Double(options.throttleBytesPerSecond)
+        let (throttle, share): (Int, Int) = shared.withLock { ($0.throttleBytesPerSecond, $0.otherNodeCount + 1) }
+        guard throttle > 0, byteCount > 0 else { return }
+        let seconds: Double = Double(byteCount) * Double(share) / Double(throttle)
         try await host.time.sleep(for: .nanoseconds(Int64(min(seconds, 3_600) * 1e9)))
     }
 }

@@ -63,6 +63,9 @@ package final class PageWriter: @unchecked Sendable {
             fragments: request.isDigest ? [] : bytes.array(), isDigest: request.isDigest)
     }
 
+    /// What has been taken so far.
+    package var counts: (rows: Int, tombstones: Int) { (liveRowCount, tombstoneCount) }
+
     private var isAtLimit: Bool { liveRowCount >= request.rowLimit || bytes.count >= byteLimit }
 
     private func beginPartition(_ cursor: ReadCursor) throws(StorageError) {

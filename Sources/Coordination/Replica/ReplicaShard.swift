@@ -159,8 +159,11 @@ public final class ReplicaShard: @unchecked Sendable {
             trace?.addRead(request.command, of: table)
             let memtableCount: Int = table.memtableCount
             let cursor: ReadCursor = table.cursor(request.command)
+            let before = page.counts
             try await page.fill(from: cursor)
             trace?.addMerge(of: cursor, memtableCount: memtableCount)
+            cursor.noteEnd(
+                rows: page.counts.rows - before.rows, tombstones: page.counts.tombstones - before.tombstones)
             try await waitUntilDurable(cursor.lastPosition)
         } catch { throw .storage(error) }
     }

@@ -144,10 +144,15 @@ final class SelectRead: @unchecked Sendable {
     func drive(
         _ run: SelectRun, _ cursor: ReadCursor, on loop: any Loop, endsInside: Bool = false
     ) async throws -> Bool {
+        let (rowCount, tombstoneCount): (Int, Int) = (run.rowCount, run.tombstoneCount)
         while true {
             switch try run.drive(cursor, endsInside: endsInside) {
-            case .finished: return false
-            case .pageIsFull: return true
+            case .finished:
+                noteEnd(of: cursor, run, rowCount, tombstoneCount)
+                return false
+            case .pageIsFull:
+                noteEnd(of: cursor, run, rowCount, tombstoneCount)
+                return true
             case .pausing:
                 if deadline.hasPassed(host.time) { throw timeout }
                 await Task.yield()
@@ -160,6 +165,10 @@ final class SelectRead: @unchecked Sendable {
                 if loaded == nil { throw timeout }
             }
         }
+    }
+
+    private func noteEnd(of cursor: ReadCursor, _ run: SelectRun, _ rowCount: Int, _ tombstoneCount: Int) {
+        cursor.noteEnd(rows: run.rowCount - rowCount, tombstones: run.tombstoneCount - tombstoneCount)
     }
 
     /// Returns once what was read is durable up to a place in the log: before that nobody is to see it.

@@ -70,6 +70,8 @@ final class CompactionMerge {
     private(set) var droppedRowCount = 0
     /// Partitions of tokens that the node is not to keep.
     private(set) var foreignPartitionCount = 0
+    /// How many partitions were in how many sources: by the number of sources less one.
+    private(set) var partitionsBySourceCount: [Int] = []
 
     private(set) var token: Token = .minimum
     private(set) var key: [UInt8] = []
@@ -83,6 +85,11 @@ final class CompactionMerge {
     init(_ cursors: [any SourceCursor], purge: CompactionPurge) {
         self.sources = cursors.map { MergeSource($0) }
         self.purge = purge
+    }
+
+    private func countPartition() {
+        while partitionsBySourceCount.count < members.count { partitionsBySourceCount.append(0) }
+        partitionsBySourceCount[members.count - 1] += 1
     }
 
     /// The clustering key of the current row.
@@ -121,6 +128,7 @@ final class CompactionMerge {
         }
         for source in sources where source.partition == .ready { join(source) }
         guard let first = members.first else { return .end }
+        countPartition()
         token = first.cursor.token
         return .ready
     }

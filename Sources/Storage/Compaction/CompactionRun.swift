@@ -12,6 +12,8 @@ package struct CompactionResult: Sendable, Equatable {
     package var partitionCount: Int
     /// Rows of which nothing was left.
     package var droppedRowCount: Int
+    /// How many partitions were in how many inputs: by the number of inputs less one.
+    package var partitionsByInputCount: [Int] = []
 }
 
 /// Merges some SSTables into a new one. Runs on the loop of its shard, a little at a time.
@@ -75,7 +77,7 @@ package final class CompactionRun: Sendable {
             let output: SSTableDescription? = try await writer.finish()
             return CompactionResult(
                 output: output, inputByteCount: inputByteCount, rowCount: rowCount, partitionCount: partitionCount,
-                droppedRowCount: merge.droppedRowCount)
+                droppedRowCount: merge.droppedRowCount, partitionsByInputCount: merge.partitionsBySourceCount)
         } catch {
             await writer.abort()
             throw error

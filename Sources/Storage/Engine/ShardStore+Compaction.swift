@@ -6,7 +6,7 @@ import Primitives
 extension ShardStore {
     /// Asks the strategy of a table, soon, whether files should be merged.
     func requestCompaction(_ table: TableStore) {
-        guard options.isCompactionEnabled, !isClosed else { return }
+        guard options.isCompactionEnabled, !isClosed, table.isCompactedByItself else { return }
         let isWorthALook: Bool =
             table.sstables.count > 1 || table.hasDroppableFiles || !table.foreignSuspects.isEmpty
         guard isWorthALook else { return }
@@ -38,19 +38,28 @@ extension ShardStore {
     private func compactOnce(_ table: TableStore) async throws(StorageError) -> Bool {
         await compactionGate.enter()
         defer { compactionGate.leave() }
-        guard table.compactionBarrierCount == 0, !isClosed else { return false }
+        guard table.compactionBarrierCount == 0, table.isCompactedByItself, !isClosed else { return false }
         guard let inputs = table.nextCompaction(now: host.time.wallSeconds) else { return try await cleanOnce(table) }
-        try await compact(inputs, of: table)
+        try await compact(inputs, of: table, .compaction)
         return true
     }
 
     /// Merges all files of a table into one.
-    func compactFully(_ table: TableStore) async throws(StorageError) {
+    func compactFully(_ table: TableStore, _ kind: CompactionKind = .compaction) async throws(StorageError) {
         try await flush(table)
+        try await compact(table, kind) { $0 }
+    }
+
+    /// Merges the files that are chosen among those of a table at the moment when nothing else compacts; none, and
+    /// nothing is done.
+    func compact(
+        _ table: TableStore, _ kind: CompactionKind, choosing choose: ([LiveSSTable]) -> [LiveSSTable]
+    ) async throws(StorageError) {
         await compactionGate.enter()
         defer { compactionGate.leave() }
-        guard table.compactionBarrierCount == 0, !isClosed, !table.sstables.isEmpty else { return }
-        try await compact(table.sstables, of: table)
+        guard table.compactionBarrierCount == 0, !isClosed else { return }
+        let inputs: [LiveSSTable] = choose(table.sstables)
+        if !inputs.isEmpty { try await compact(inputs, of: table, kind) }
     }
 
     /// Ends the compaction of a table and keeps others from starting, until the caller takes its barrier away.
@@ -64,14 +73,16 @@ extension ShardStore {
     }
 
     /// Puts what the inputs hold into a new file, in one step as everybody sees it.
-    func compact(_ inputs: [LiveSSTable], of table: TableStore) async throws(StorageError) {
-        let running = ActiveCompaction(CompactionRun(inputs: inputs.map(\.table)))
+    func compact(
+        _ inputs: [LiveSSTable], of table: TableStore, _ kind: CompactionKind = .compaction
+    ) async throws(StorageError) {
+        let running = ActiveCompaction(CompactionRun(inputs: inputs.map(\.table)), kind, id: makeTaskID())
         table.compaction = running
         defer {
             table.compaction = nil
             running.tellWaiting()
         }
-        let output: LiveSSTable? = try await merge(inputs, of: table, running.run)
+        let (result, output) = try await merge(inputs, of: table, running.run)
         let added: [LiveSSTable] = output.map { [$0] } ?? []
         let removed: [UInt64] = inputs.map(\.generation)
         if running.isCancelled { return await discard(added) }
@@ -79,13 +90,15 @@ extension ShardStore {
         try await editManifest { $0.replace(removed, with: added.map(\.entry), in: table.id) }
         table.replaceSSTables(removing: removed, adding: added)
         table.compactionCount += 1
+        table.compactedByteCount += result.output?.byteCount ?? 0
         retire(inputs)
+        tell(CompactionRecord(running, result, of: table.definition, at: host.time.wallMicroseconds))
         backgroundFailure = nil
     }
 
     private func merge(
         _ inputs: [LiveSSTable], of table: TableStore, _ run: CompactionRun
-    ) async throws(StorageError) -> LiveSSTable? {
+    ) async throws(StorageError) -> (CompactionResult, LiveSSTable?) {
         let generation: UInt64 = takeGeneration()
         let options = SSTableWriter.Options(table: table.definition, generation: generation, expectedPartitionCount: 0)
         let result: CompactionResult
@@ -97,8 +110,8 @@ extension ShardStore {
             await removeUnlisted(generation)
             throw error
         }
-        guard let output = result.output else { return nil }
-        return try await LiveSSTable.open(output, in: self)
+        guard let output = result.output else { return (result, nil) }
+        return (result, try await LiveSSTable.open(output, in: self))
     }
 
     private func discard(_ files: [LiveSSTable]) async {
@@ -133,11 +146,15 @@ extension ShardStore {
 /// `Sendable` is unchecked because every use is on the loop of the shard that compacts.
 final class ActiveCompaction: @unchecked Sendable {
     let run: CompactionRun
+    let kind: CompactionKind
+    let id: UUID
     private(set) var isCancelled = false
     var waiting: [UnsafeContinuation<Void, Never>] = []
 
-    init(_ run: CompactionRun) {
+    init(_ run: CompactionRun, _ kind: CompactionKind, id: UUID) {
         self.run = run
+        self.kind = kind
+        self.id = id
     }
 
     func cancel() {

@@ -114,7 +114,16 @@ extension ShardStore {
         table.replaceSSTables(removing: [], adding: added)
         forget(frozen, of: table)
         table.flushCount += 1
+        table.flushedByteCount += frozen.file?.byteCount ?? 0
         logFlushed(table.id, upTo: frozen.flushed)
+        if let file = frozen.file, backupFolder != nil {
+            do throws(StorageError) {
+                try await backUp(file, of: table)
+            } catch {
+                // The data is safe without: whoever looks after the backups has to hear of it.
+                backupFailure = error
+            }
+        }
         requestCompaction(table)
     }
 

@@ -16,7 +16,7 @@ extension ShardStore {
     }
 
     /// Puts every file that may hold other tokens on the list of those to be looked at.
-    private func suspectFiles(of table: TableStore) {
+    func suspectFiles(of table: TableStore) {
         guard let owned = table.owned else {
             table.foreignSuspects = []
             return
@@ -55,7 +55,7 @@ extension ShardStore {
             if try await hasPartitions(file, in: owned.missing(in: tokens)) {
                 guard table.compactionBarrierCount == 0, table.owned == owned else { return false }
                 if owned.intersects(tokens) {
-                    try await compact([file], of: table)
+                    try await compact([file], of: table, .cleanup)
                 } else {
                     try await drop(file, of: table)
                 }

@@ -44,16 +44,43 @@ extension ShardStore {
 
     /// Gives every live file of a table a second name in `directory`, which exists. Flushed before, this is all there
     /// is.
-    func linkFiles(of table: TableStore, into directory: String) async throws(StorageError) {
+    ///
+    /// - Parameter pace: how many each second; nil for no limit.
+    func linkFiles(of table: TableStore, into directory: String, pace: Int? = nil) async throws(StorageError) {
         // The list keeps the files alive: no compaction removes one before it has its second name.
         let files: [LiveSSTable] = table.sstables
-        for file in files {
+        for (place, file) in files.enumerated() {
+            if let pace, place > 0 { try await pause(.nanoseconds(1_000_000_000 / Int64(pace))) }
             do throws(DiskError) {
                 try await host.disk.link(
                     file.table.path, to: "\(directory)/\(index)-\(SSTableName.file(file.generation))")
             } catch {
                 throw StorageError(error)
             }
+        }
+    }
+
+    private func pause(_ duration: Duration) async throws(StorageError) {
+        do throws(CancellationError) {
+            try await host.time.sleep(for: duration)
+        } catch {
+            throw .cancelled
+        }
+    }
+
+    /// Gives a file that was just flushed a second name among the backups, when they are wanted.
+    ///
+    /// - Throws: why there is no backup. The flush itself is done.
+    func backUp(_ file: LiveSSTable, of table: TableStore) async throws(StorageError) {
+        guard let backupFolder else { return }
+        let directory = "\(backupFolder)/\(Snapshot.folderName(table.definition))"
+        do throws(DiskError) {
+            try await host.disk.createDirectory(directory)
+            try await host.disk.link(
+                file.table.path, to: "\(directory)/\(index)-\(SSTableName.file(file.generation))")
+            try await host.disk.syncDirectory(directory)
+        } catch {
+            throw StorageError(error)
         }
     }
 }

@@ -20,12 +20,20 @@ public final class ShardStore: @unchecked Sendable {
     /// Nil only while the engine opens: what an earlier process logged is flushed before there is a new log.
     private var attachedLog: CommitLogShard?
     let cache: BlockCache
+    /// Where flushed files get a second name; nil when that is not wanted.
+    var backupFolder: String?
+    /// Why the last file that should have been backed up was not.
+    var backupFailure: StorageError?
+    /// Counts requests by partition, while somebody wants to know.
+    var sampler: PartitionSampler?
 
     /// For reads of single rows.
     var rows = RowScratch()
     /// The strongest deletion of the partition or of a range that the last single-row read met over its row, whether
     /// anything of the row was left or not: what other replicas' versions of the row have to be held against.
     public internal(set) var lastShadow: Deletion = .none
+    /// How many files the last single-row read looked into.
+    var lastFileCount = 0
     /// The last place in the log of what the last single-row read has found.
     public internal(set) var lastReadPosition: LogPosition = .start
     /// The tokens of this shard's partitions.
@@ -57,6 +65,8 @@ public final class ShardStore: @unchecked Sendable {
     let compactionGate = SerialGate()
     let throttle: CompactionThrottle
     var compactionQueue: [TableStore] = []
+    /// Told of every compaction that has ended well.
+    var whenCompacted: (@Sendable (CompactionRecord) -> Void)?
     var isCompacting = false
     /// Writes that found no room.
     private var roomSeekers: [UnsafeContinuation<Void, Never>] = []
@@ -135,6 +145,25 @@ public final class ShardStore: @unchecked Sendable {
     public func apply(_ mutation: RawSpan, to table: TableStore) throws(StorageError) -> LogPosition {
         if activeByteCount &+ frozenByteCount >= limitByteCount { try relieve() }
         if isClosed { throw .closed }
+        let weight: UInt64 = TableMeters.weight(of: table.writeCount &+ 1)
+        if weight != 0 || sampler != nil { return try measure(mutation, to: table, weight) }
+        return try put(mutation, into: table)
+    }
+
+    /// A write that stands for others in the statistics.
+    @inline(never)
+    private func measure(
+        _ mutation: RawSpan, to table: TableStore, _ weight: UInt64
+    ) throws(StorageError) -> LogPosition {
+        sampler?.noteWrite(table.id, mutation)
+        let start: UInt64 = host.time.monotonicNanoseconds
+        let position: LogPosition = try put(mutation, into: table)
+        if weight != 0 { table.meters.writeNanoseconds.record(host.time.monotonicNanoseconds &- start, times: weight) }
+        return position
+    }
+
+    @inline(__always)
+    private func put(_ mutation: RawSpan, into table: TableStore) throws(StorageError) -> LogPosition {
         let memtable: Memtable = table.memtable ?? table.makeMemtable()
         let before: Int = memtable.byteCount
         let position: LogPosition = table.isLogged ? try log.append(mutation) : .start
@@ -162,6 +191,8 @@ public final class ShardStore: @unchecked Sendable {
             _ = loop.schedule(after: .milliseconds(2)) { self.callRoomSeekers() }
         }
     }
+
+    var roomSeekerCount: Int { roomSeekers.count }
 
     private func callRoomSeekers() {
         let called: [UnsafeContinuation<Void, Never>] = roomSeekers

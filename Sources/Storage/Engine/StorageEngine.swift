@@ -18,6 +18,10 @@ public final class StorageEngine: Sendable {
     package let openingNotes: [String]
     /// Tables whose last snapshot has been made and whose drop has not been finished.
     private let halfDropped = Mutex<Set<UUID>>([])
+    /// How many files of snapshots are linked each second; 0 for no limit.
+    private let linksPerSecond = Atomic<Int>(0)
+    /// How tables are written as statements.
+    let tableText = Mutex<(@Sendable (TableDefinition) -> String)?>(nil)
 
     init(
         shards: [ShardStore], options: StorageOptions, host: Host, commitLog: CommitLog, openingNotes: [String]
@@ -133,6 +137,19 @@ public final class StorageEngine: Sendable {
         try await onEachShard("compact a table") { (shard) throws(StorageError) in
             if let table = shard.table(id) { try await shard.compactFully(table) }
         }
+    }
+
+    /// Links no more files of snapshots each second than this (`nodetool setsnapshotthrottle`); 0 for no limit.
+    package func setSnapshotPace(linksPerSecond: Int) {
+        self.linksPerSecond.store(max(0, linksPerSecond), ordering: .relaxed)
+    }
+
+    var snapshotPace: Int { linksPerSecond.load(ordering: .relaxed) }
+
+    /// Says whether files that flushes write are linked into the folder `backups` too (`nodetool enablebackup`).
+    package func setBackups(_ isWanted: Bool) async throws(StorageError) {
+        let folder: String? = isWanted ? options.dataDirectory + "/backups" : nil
+        try await onEachShard("switch backups") { (shard) throws(StorageError) in shard.backupFolder = folder }
     }
 
     // MARK: The end

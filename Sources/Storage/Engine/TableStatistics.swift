@@ -1,3 +1,5 @@
+public import Primitives
+
 /// What a table holds on one shard, or added up over shards: numbers for operators and planners.
 public struct TableStatistics: Sendable, Hashable {
     public var memtableByteCount: Int = 0
@@ -13,6 +15,20 @@ public struct TableStatistics: Sendable, Hashable {
     public var readCount: Int = 0
     public var flushCount: Int = 0
     public var compactionCount: Int = 0
+    /// Reads of ranges of partitions.
+    public var rangeCount: Int = 0
+    /// Bytes of rows in the SSTables before compression.
+    public var rawByteCount: Int = 0
+    public var cellCount: Int = 0
+    public var memtableCellCount: Int = 0
+    public var partitionByteCounts = LogHistogram()
+    public var partitionCellCounts = LogHistogram()
+    public var largestFileByteCount: Int = 0
+    /// Memory of filters, indexes and statistics of open files.
+    public var residentByteCount: Int = 0
+    public var flushedByteCount: Int = 0
+    public var compactedByteCount: Int = 0
+    public var droppableTombstoneCount: Int = 0
     public var isFlushPending: Bool = false
     public var isCompacting: Bool = false
 
@@ -31,6 +47,17 @@ public struct TableStatistics: Sendable, Hashable {
         readCount += other.readCount
         flushCount += other.flushCount
         compactionCount += other.compactionCount
+        rangeCount += other.rangeCount
+        rawByteCount += other.rawByteCount
+        cellCount += other.cellCount
+        memtableCellCount += other.memtableCellCount
+        partitionByteCounts.add(other.partitionByteCounts)
+        partitionCellCounts.add(other.partitionCellCounts)
+        largestFileByteCount = max(largestFileByteCount, other.largestFileByteCount)
+        residentByteCount += other.residentByteCount
+        flushedByteCount += other.flushedByteCount
+        compactedByteCount += other.compactedByteCount
+        droppableTombstoneCount += other.droppableTombstoneCount
         isFlushPending = isFlushPending || other.isFlushPending
         isCompacting = isCompacting || other.isCompacting
     }

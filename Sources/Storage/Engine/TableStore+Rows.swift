@@ -1,4 +1,5 @@
 public import DataModel
+import Environment
 public import Primitives
 
 /// What a shard keeps for fast reads of one row, so that a warm one allocates nothing.
@@ -46,16 +47,44 @@ extension TableStore {
     private func read(_ wanted: WantedRow, _ scratch: inout ByteWriter) throws(StorageError) -> RowAnswer {
         guard frozen.count <= 1 else { return .needsCursor }
         readCount &+= 1
+        if let sampler = shard.sampler { sampler.noteRead(id, wanted.key) }
+        let weight: UInt64 = TableMeters.weight(of: readCount)
+        if weight == 0 { return try find(wanted, &scratch) }
+        return try measure(wanted, weight, &scratch)
+    }
+
+    /// Reads a row that stands for others in the statistics.
+    @inline(never)
+    private func measure(
+        _ wanted: WantedRow, _ weight: UInt64, _ scratch: inout ByteWriter
+    ) throws(StorageError) -> RowAnswer {
+        let start: UInt64 = shard.host.time.monotonicNanoseconds
+        let answer: RowAnswer = try find(wanted, &scratch)
+        var rowCount: UInt64 = 0
+        switch answer {
+        case .needsCursor: return answer
+        case .none: break
+        case .row: rowCount = 1
+        }
+        meters.readNanoseconds.record(shard.host.time.monotonicNanoseconds &- start, times: weight)
+        meters.filesPerRead.record(UInt64(shard.lastFileCount), times: weight)
+        meters.rowsPerRead.record(rowCount, times: weight)
+        meters.tombstonesPerRead.record(shard.lastShadow.isNone ? 0 : 1, times: weight)
+        return answer
+    }
+
+    private func find(_ wanted: WantedRow, _ scratch: inout ByteWriter) throws(StorageError) -> RowAnswer {
         var found = FoundRow()
         if let memtable { try found.add(memtable, wanted, &scratch) }
         if let older = frozen.first { try found.add(older.memtable, wanted, &shard.rows.frozen) }
         var fileCount = 0
         for sstable in sstables where sstable.table.mightContain(wanted.token) {
             if found.isAnything, try found.decides(wanted, against: sstable.maximumTimestamp, in: self) { break }
-            if fileCount == RowScratch.fileLimit || found.isFull { return .needsCursor }
-            guard try look(into: sstable.table, wanted, fileCount, &found) else { return .needsCursor }
+            if fileCount == RowScratch.fileLimit || found.isFull { return needsCursor() }
+            guard try look(into: sstable.table, wanted, fileCount, &found) else { return needsCursor() }
             fileCount += 1
         }
+        shard.lastFileCount = fileCount
         shard.lastShadow = found.shadow
         shard.lastReadPosition = found.position
         if found.count == 0 { return .none }
@@ -64,6 +93,12 @@ extension TableStore {
         for index in 0..<found.count { try shard.rows.fold.add(found.rows[index]) }
         let row: UnsafeRawBufferPointer = try shard.rows.fold.finish()
         return row.isEmpty ? .none : .row(row)
+    }
+
+    /// The cursor counts the read.
+    private func needsCursor() -> RowAnswer {
+        readCount &-= 1
+        return .needsCursor
     }
 
     /// False when a block is not in memory.

@@ -1,4 +1,5 @@
 public import DataModel
+import Environment
 public import Primitives
 
 /// One table on one shard: the memtable that takes its writes, those that are being flushed, and its SSTables.
@@ -27,10 +28,19 @@ public final class TableStore: @unchecked Sendable {
 
     var writeCount = 0
     var readCount = 0
+    /// Reads of ranges of partitions.
+    var rangeCount = 0
+    var meters = TableMeters()
     var flushCount = 0
     var compactionCount = 0
     /// How often the table was emptied since the start.
     var truncationCount = 0
+    /// Bytes that compactions have written.
+    var compactedByteCount = 0
+    /// Bytes that flushes have written.
+    var flushedByteCount = 0
+    /// Whether files are merged in the background (`nodetool disableautocompaction`).
+    var isCompactedByItself = true
     /// The compaction that runs now.
     var compaction: ActiveCompaction?
     /// Compactions start only while this is 0.
@@ -77,14 +87,14 @@ public final class TableStore: @unchecked Sendable {
 
     /// Starts a read that merges everything the table has.
     package func cursor(_ command: ReadCommand) -> ReadCursor {
-        readCount &+= 1
+        let meter: ReadMeter = noteCursor(command)
         var sources: [any SourceCursor] = []
         if let memtable { sources.append(memtable.makeCursor(command)) }
         for memtable in frozen { sources.append(memtable.memtable.makeCursor(command)) }
         let wanted: [LiveSSTable] = sstables.filter { $0.canHold(command) }
         guard wanted.count > 1, let columns = earlyStopColumns(command) else {
             for sstable in wanted { sources.append(sstable.table.makeCursor(command, cache: shard.cache)) }
-            return ReadCursor(sources: sources, isReversed: command.isReversed)
+            return ReadCursor(sources: sources, isReversed: command.isReversed, meter: meter)
         }
         let cache: BlockCache = shard.cache
         let stages: [StagedSources.Stage] = wanted.map { sstable in
@@ -93,7 +103,19 @@ public final class TableStore: @unchecked Sendable {
             }
         }
         return ReadCursor(
-            sources: sources, isReversed: command.isReversed, later: StagedSources(stages, columns: columns))
+            sources: sources, isReversed: command.isReversed, later: StagedSources(stages, columns: columns),
+            meter: meter)
+    }
+
+    /// Counts a read through a cursor, and begins to measure it.
+    private func noteCursor(_ command: ReadCommand) -> ReadMeter {
+        var isRange = true
+        if case .one(_, let key) = command.partitions {
+            isRange = false
+            if let sampler = shard.sampler { key.withUnsafeBytes { sampler.noteRead(id, $0) } }
+        }
+        if isRange { rangeCount &+= 1 } else { readCount &+= 1 }
+        return ReadMeter(self, isRange: isRange, memtableCount: frozen.count + (memtable == nil ? 0 : 1))
     }
 
     /// Of how many memtables and files a read may have to merge what it finds.
@@ -109,12 +131,16 @@ public final class TableStore: @unchecked Sendable {
 
     // MARK: Numbers
 
-    public var statistics: TableStatistics {
+    public var statistics: TableStatistics { statistics(withPartitions: true) }
+
+    func statistics(withPartitions: Bool) -> TableStatistics {
         var result = TableStatistics()
+        let graceStart: Int64 = shard.host.time.wallSeconds - Int64(definition.options.gcGraceSeconds)
         for memtable in frozen.map(\.memtable) + (memtable.map { [$0] } ?? []) {
             result.memtableByteCount += memtable.byteCount
             result.memtablePartitionCount += memtable.statistics.partitionCount
             result.rowCount += memtable.statistics.rowCount
+            result.memtableCellCount += memtable.statistics.cellCount
         }
         for sstable in sstables {
             let numbers: SSTableStatistics = sstable.table.statistics
@@ -122,12 +148,23 @@ public final class TableStore: @unchecked Sendable {
             result.estimatedPartitionCount += Int(clamping: numbers.partitionCount)
             result.rowCount += Int(clamping: numbers.rowCount)
             result.tombstoneCount += Int(clamping: numbers.tombstoneCount)
+            result.rawByteCount += numbers.rawByteCount
+            result.cellCount += numbers.cellCount
+            result.largestFileByteCount = max(result.largestFileByteCount, sstable.byteCount)
+            result.residentByteCount += sstable.table.residentByteCount
+            guard withPartitions else { continue }
+            result.partitionByteCounts.add(numbers.partitionByteCounts)
+            result.partitionCellCounts.add(numbers.partitionCellCounts)
+            result.droppableTombstoneCount += numbers.tombstoneDropTimes.count(before: graceStart)
         }
         result.estimatedPartitionCount += result.memtablePartitionCount
         result.sstableCount = sstables.count
         result.writeCount = writeCount
         result.readCount = readCount
         result.flushCount = flushCount
+        result.rangeCount = rangeCount
+        result.flushedByteCount = flushedByteCount
+        result.compactedByteCount = compactedByteCount
         result.compactionCount = compactionCount
         result.isFlushPending = !frozen.isEmpty
         result.isCompacting = compaction != nil

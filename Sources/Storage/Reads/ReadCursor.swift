@@ -39,6 +39,8 @@ public final class ReadCursor {
     private var sources: [Source]
     /// Sources of a single-row read that are opened only when the newer ones leave something undecided.
     private var later: StagedSources?
+    /// Nil where nobody wants to know how long it takes.
+    private let meter: ReadMeter?
     /// The source whose block is missing.
     private var blocked: (any SourceCursor)?
     /// Indices of the sources that have the current partition; empty between partitions.
@@ -63,7 +65,12 @@ public final class ReadCursor {
     private var rowMerge = RowFold()
 
     /// Merges sources of one table, in any order. `later` holds those that a single-row read may not need.
-    package init(sources: [any SourceCursor], isReversed: Bool, later: StagedSources? = nil) {
+    package convenience init(sources: [any SourceCursor], isReversed: Bool) {
+        self.init(sources: sources, isReversed: isReversed, meter: nil)
+    }
+
+    init(sources: [any SourceCursor], isReversed: Bool, later: StagedSources? = nil, meter: ReadMeter?) {
+        self.meter = meter
         self.sources = sources.map { Source(cursor: $0) }
         self.isReversed = isReversed
         self.later = later
@@ -106,6 +113,11 @@ public final class ReadCursor {
         var last: LogPosition = .start
         for source in sources { last = max(last, source.cursor.lastPosition) }
         return last
+    }
+
+    /// Says that the read is over, or is not to go on, and what it has come to: for the statistics of the table.
+    package func noteEnd(rows: Int, tombstones: Int) {
+        meter?.end(sources: sources.count, rows: rows, tombstones: tombstones)
     }
 
     /// How many sources the cursor has opened.

@@ -3,10 +3,12 @@ internal import Primitives
 
 /// The stored form of the statistics (docs/formats/sstable.md, Statistics).
 extension SSTableStatistics {
-    private static let version: UInt8 = 1
+    /// The second form has the histograms of the partitions.
+    package static let currentForm: UInt8 = 2
+    private static let firstForm: UInt8 = 1
 
     func write(to writer: inout ByteWriter) {
-        writer.write(SSTableStatistics.version)
+        writer.write(SSTableStatistics.currentForm)
         writer.write(tableID.high)
         writer.write(tableID.low)
         writer.write(generation)
@@ -28,6 +30,8 @@ extension SSTableStatistics {
         for count in counts { writer.write(UInt64(count)) }
         tombstoneDropTimes.write(to: &writer)
         keySketch.write(to: &writer)
+        partitionByteCounts.write(to: &writer)
+        partitionCellCounts.write(to: &writer)
     }
 
     private var counts: [Int] {
@@ -40,7 +44,7 @@ extension SSTableStatistics {
     init(_ bytes: RawSpan) throws(DecodingError) {
         var reader = ByteReader(bytes)
         let version: UInt8 = try reader.readUInt8()
-        guard version == SSTableStatistics.version else {
+        guard version == SSTableStatistics.firstForm || version == SSTableStatistics.currentForm else {
             throw .invalid(offset: 0, what: "statistics of an unknown version")
         }
         let high: UInt64 = try reader.readUInt64()
@@ -64,6 +68,10 @@ extension SSTableStatistics {
         try readCounts(&reader)
         tombstoneDropTimes = try TombstoneHistogram(from: &reader)
         keySketch = try KeySketch(from: &reader)
+        formVersion = version
+        guard version == SSTableStatistics.currentForm else { return }
+        partitionByteCounts = try LogHistogram(from: &reader)
+        partitionCellCounts = try LogHistogram(from: &reader)
     }
 
     private mutating func readCounts(_ reader: inout ByteReader) throws(DecodingError) {

@@ -47,6 +47,11 @@ package struct SSTableStatistics: Sendable, Equatable {
     package var rawByteCount = 0
     /// Bytes of the largest partition before compression.
     package var largestPartitionByteCount = 0
+    /// Bytes before compression, and cells, of each partition. Empty in files of the first form.
+    package var partitionByteCounts = LogHistogram()
+    package var partitionCellCounts = LogHistogram()
+    /// The form in which the statistics were stored.
+    package var formVersion: UInt8 = SSTableStatistics.currentForm
 
     package init(tableID: UUID, generation: UInt64) {
         self.tableID = tableID

@@ -70,6 +70,8 @@ package final class SSTableWriter {
     private var hasRowsSegment = false
     private var hasRangeDeletions = false
     private var partitionByteCount = 0
+    /// Cells of the partitions before this one.
+    private var earlierCellCount = 0
     private var body = ByteWriter(capacity: 64)
 
     package static func create(
@@ -122,6 +124,7 @@ package final class SSTableWriter {
         hasRowsSegment = false
         hasRangeDeletions = false
         partitionByteCount = key.count
+        earlierCellCount = statistics.cellCount
     }
 
     package func setStaticRow(_ row: UnsafeRawBufferPointer) throws(StorageError) {
@@ -182,6 +185,8 @@ package final class SSTableWriter {
         statistics.partitionCount += 1
         statistics.keySketch.insert(token)
         statistics.largestPartitionByteCount = max(statistics.largestPartitionByteCount, partitionByteCount)
+        statistics.partitionByteCounts.record(UInt64(partitionByteCount))
+        statistics.partitionCellCounts.record(UInt64(statistics.cellCount - earlierCellCount))
         if !partitionDeletion.isNone {
             statistics.add(partitionDeletion)
             statistics.partitionDeletionCount += 1
