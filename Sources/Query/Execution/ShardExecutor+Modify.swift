@@ -69,6 +69,7 @@ extension ShardExecutor {
         let isConditional: Bool = statements.contains { $0.plan.condition.isPresent }
         let timestamp: Int64 = context.timestamp ?? nextTimestamp()
         var works: [PartitionWork] = []
+        defer { if let kind { requests.noteBatch(kind.statisticsPlace, partitions: works.count) } }
         var places: [PartitionWork.Place: Int] = [:]
         for statement in statements {
             let plan: ModificationPlan = statement.plan

@@ -26,9 +26,11 @@ public final class ShardExecutor: @unchecked Sendable {
     public let replica: ReplicaShard
     package var statements: StatementCache
     let placements = PlacementCache()
-    package let timeouts: RequestTimeouts
-    let readTimeoutMilliseconds: UInt32
-    let writeTimeoutMilliseconds: UInt32
+    package private(set) var timeouts: RequestTimeouts
+    private(set) var readTimeoutMilliseconds: UInt32
+    private(set) var writeTimeoutMilliseconds: UInt32
+    /// What clients have asked of this shard.
+    public var requests = RequestStatistics()
     let timestampLimit: TimestampLimit
     /// The least random number that has a request not traced; 0 for no draw.
     package internal(set) var traceThreshold: UInt64 = 0
@@ -54,6 +56,13 @@ public final class ShardExecutor: @unchecked Sendable {
         self.readTimeoutMilliseconds = UInt32(clamping: limits.timeouts.read.clampedNanoseconds / 1_000_000)
         self.timestampLimit = TimestampLimit(node.limits)
         self.writeTimeoutMilliseconds = UInt32(clamping: limits.timeouts.write.clampedNanoseconds / 1_000_000)
+    }
+
+    /// Gives requests from now on other time-outs.
+    package func take(_ timeouts: RequestTimeouts) {
+        self.timeouts = timeouts
+        readTimeoutMilliseconds = UInt32(clamping: timeouts.read.clampedNanoseconds / 1_000_000)
+        writeTimeoutMilliseconds = UInt32(clamping: timeouts.write.clampedNanoseconds / 1_000_000)
     }
 
     /// A timestamp for a write that brings none: after all that this node has given or seen.
@@ -127,7 +136,7 @@ public final class ShardExecutor: @unchecked Sendable {
         try ConsistencyCheck.validateRead(context.consistency)
         if read.isEmpty { return QueryResult(.rows(read.result(complete: true)), warnings: plan.warnings) }
         if plan.table.isComputed {
-            let rows: Memtable = try node.computedRows(plan.table, catalog.schema)
+            let rows: Memtable = try await node.computedRows(plan.table, catalog.schema)
             read.isComplete = true
             for command in read.commands {
                 let cursor = ReadCursor(sources: [rows.makeCursor(command)], isReversed: command.isReversed)

@@ -17,6 +17,10 @@ public final class NodeContext: @unchecked Sendable {
     package var present: @Sendable (Schema) -> (LocalNodeDescription, [PeerDescription])
     /// Asked for the connections of clients when somebody reads them. Set once, at start.
     package var clients: @Sendable () -> [ClientDescription] = { [] }
+    /// Asked for the rows of a table of `system_views` that shows how the node is now. Set once, at start.
+    package var liveRows: @Sendable (_ table: String) async -> [LiveViews.Row] = { _ in [] }
+    /// Asked for the settings as they are now; nil for those of the start. Set once, at start.
+    package var liveSettings: @Sendable () -> [String: String]? = { nil }
     /// Set once, at start.
     package private(set) var schemaChanges: SchemaChanges
 
@@ -74,12 +78,13 @@ public final class NodeContext: @unchecked Sendable {
     }
 
     /// The rows of a table that is made up on reading, in the form that stored tables are read from.
-    package func computedRows(_ table: CompiledTable, _ schema: Schema) throws -> Memtable {
+    package func computedRows(_ table: CompiledTable, _ schema: Schema) async throws -> Memtable {
         let memtable = Memtable(table: table.definition.id)
         guard let computed = SystemTables.computedTable(table.keyspace, table.name) else { return memtable }
         let (local, peers) = present(schema)
-        let context = SystemContext(
-            schema: schema, local: local, peers: peers, settings: settings, clients: clients())
+        var context = SystemContext(
+            schema: schema, local: local, peers: peers, settings: liveSettings() ?? settings, clients: clients())
+        if LiveViews.contains(table.keyspace, table.name) { context.live = await liveRows(table.name) }
         for row in computed.rows(context) {
             var writer = ByteWriter()
             try ComputedRow.write(row, of: table, to: &writer)

@@ -38,11 +38,13 @@ struct ComputedRows: ComputedTable {
         let row: [[UInt8]?]
     }
 
-    /// The tables here have partition keys of one column, and clustering columns of types whose bytes are in order.
+    /// The tables here have clustering columns of types whose bytes are in order. Where they have more than one column in
+    /// the partition key, the order of the partitions does not matter: the reader sorts them.
     private func sorted(_ rows: [[[UInt8]?]]) -> [[[UInt8]?]] {
-        let clusteringRange: Range<Int> = 1..<(1 + definition.clustering.count)
+        let keyCount: Int = definition.partitionKey.count
+        let clusteringRange: Range<Int> = keyCount..<(keyCount + definition.clustering.count)
         let positions: [Position] = rows.map { row in
-            let key: [UInt8] = row.first.flatMap { $0 } ?? []
+            let key: [UInt8] = row.prefix(keyCount).flatMap { $0 ?? [] }
             // A zero byte between the parts keeps shorter names before longer ones.
             let clustering: [UInt8] = clusteringRange.flatMap { (row[$0] ?? []) + [0] }
             return Position(

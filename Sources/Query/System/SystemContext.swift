@@ -12,6 +12,8 @@ package struct SystemContext: Sendable {
     package var settings: [String: String]
     package var clients: [ClientDescription]
     package var sizeEstimates: [SizeEstimate]
+    /// Rows of the one live view that is read.
+    package var live: [LiveViews.Row] = []
 
     package init(
         schema: Schema, local: LocalNodeDescription, peers: [PeerDescription] = [], settings: [String: String] = [:],

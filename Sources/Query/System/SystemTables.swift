@@ -18,7 +18,8 @@ package enum SystemTables {
         var traces = keyspace(SystemKeyspaceNames.traces, SchemaKeyspaceTables.traces)
         traces.replication = ["class": "org.apache.cassandra.locator.SimpleStrategy", "replication_factor": "2"]
         var views = keyspace(
-            SystemKeyspaceNames.views, [SchemaKeyspaceTables.settings, SchemaKeyspaceTables.clients])
+            SystemKeyspaceNames.views,
+            [SchemaKeyspaceTables.settings, SchemaKeyspaceTables.clients] + LiveViews.definitions)
         views.isVirtual = true
         var virtualSchema = keyspace(
             SystemKeyspaceNames.virtualSchema,
@@ -40,7 +41,7 @@ package enum SystemTables {
 
     /// The tables that are computed, in no order that matters.
     package static let computed: [any ComputedTable] =
-        NodeTables.all + SchemaTables.all + VirtualTables.all
+        NodeTables.all + SchemaTables.all + VirtualTables.all + LiveViews.all
 
     /// Where nodes keep their part of the decisions of lightweight transactions.
     package static let paxos: TableDefinition = SystemKeyspaceTables.paxos

@@ -15,6 +15,7 @@ final class ForwardedRequest: DurabilityWaiter, FastObserver, @unchecked Sendabl
     let version: ProtocolVersion
     let body: [UInt8]
     let statement: PreparedStatement
+    let tag: WriteTag
     private var reply = ByteWriter(capacity: 512)
     private var failure: CQLError?
     private var isUnfit = false
@@ -22,7 +23,8 @@ final class ForwardedRequest: DurabilityWaiter, FastObserver, @unchecked Sendabl
     /// Of the shard that has the partition.
     private var executor: ShardExecutor?
 
-    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement) {
+    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement, _ tag: WriteTag) {
+        self.tag = tag
         self.session = session
         self.header = header
         self.version = session.version
@@ -104,8 +106,10 @@ final class ForwardedRequest: DurabilityWaiter, FastObserver, @unchecked Sendabl
 }
 
 extension Session {
-    func forward(_ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement, to shard: Int) {
-        let request = ForwardedRequest(self, header, body, statement)
+    func forward(
+        _ header: FrameHeader, _ body: [UInt8], _ statement: PreparedStatement, to shard: Int, _ tag: WriteTag
+    ) {
+        let request = ForwardedRequest(self, header, body, statement, tag)
         begin(body.count)
         let target: ShardExecutor = executor.group.executors[shard]
         target.loop.execute { request.run(on: target) }
@@ -118,9 +122,11 @@ extension Session {
         guard !isClosed else { return }
         let outcome = request.outcome
         if outcome.isUnfit { return runCold(request.header, request.body) }
+        let kind: RequestKind = request.statement.fastRead != nil ? .read : .write
         if let failure = outcome.failure {
-            answer(failure, request.header.stream)
+            answer(failure, request.header.stream, kind)
         } else {
+            noteAnswer(kind, request.tag)
             frames.begin(.result, stream: request.header.stream, into: &output)
             request.write(to: &output)
             frames.end(in: &output)

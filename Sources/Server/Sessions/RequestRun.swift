@@ -72,7 +72,10 @@ struct RequestRun {
         let statement = try executor.parse(text, keyspace: context.keyspace)
         trace?.add("Preparing statement")
         let values = try self.values(request.parameters, body, statement)
-        let result = try await executor.execute(statement, values, context)
+        executor.requests.noteStatement(isPrepared: false)
+        let result = try await executor.measured(statement, context) {
+            try await executor.execute(statement, values, context)
+        }
         return reply(result, isSkipped: request.parameters.skipsMetadata, isChanged: false)
     }
 
@@ -102,7 +105,10 @@ struct RequestRun {
         told.request = "Execute CQL3 prepared query"
         told.parameters = parameters(statement.text, context)
         let values = try self.values(request.parameters, body, statement)
-        let result = try await executor.execute(statement, values, context)
+        executor.requests.noteStatement(isPrepared: true)
+        let result = try await executor.measured(statement, context) {
+            try await executor.execute(statement, values, context)
+        }
         let isChanged: Bool =
             version.hasResultMetadataID && !statement.isResult(body.span.bytes.bytes(of: request.resultMetadataID))
         return reply(result, isSkipped: request.parameters.skipsMetadata, isChanged: isChanged)
@@ -149,7 +155,9 @@ struct RequestRun {
             case .unlogged: .unlogged
             case .counter: .counter
             }
-        let result = try await executor.modify(statements, kind: kind, context)
+        let result = try await executor.measured(nil, context) {
+            try await executor.modify(statements, kind: kind, context)
+        }
         return reply(result, isSkipped: false, isChanged: false)
     }
 

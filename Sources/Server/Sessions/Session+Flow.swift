@@ -128,13 +128,28 @@ struct WriteTag {
         self.bits = bits
     }
 
-    init(stream: Int16, consistency: Consistency) {
-        self.bits = UInt64(consistency.rawValue) << 16 | UInt64(UInt16(bitPattern: stream))
+    /// - Parameters:
+    ///   - start: when the request began, on the monotonic clock.
+    ///   - slot: where the requests of its table are counted.
+    init(stream: Int16, consistency: Consistency, start nanoseconds: UInt64 = 0, slot: Int = 0) {
+        let microseconds: UInt64 = nanoseconds / 1_000 & WriteTag.timeMask
+        let low = UInt64(consistency.rawValue & 0xFF) << 16 | UInt64(UInt16(bitPattern: stream))
+        self.bits = UInt64(truncatingIfNeeded: slot & 0xFFF) << 52 | microseconds << 24 | low
+    }
+
+    /// Four minutes, in microseconds: longer than any request.
+    private static let timeMask: UInt64 = (1 << 28) - 1
+
+    var slot: Int { Int(truncatingIfNeeded: bits >> 52) }
+
+    /// How long ago the request began.
+    func elapsedNanoseconds(_ now: UInt64) -> UInt64 {
+        ((now / 1_000) &- (bits >> 24)) & WriteTag.timeMask &* 1_000
     }
 
     var stream: Int16 { Int16(bitPattern: UInt16(truncatingIfNeeded: bits)) }
 
-    var consistency: Consistency { Consistency(rawValue: UInt16(truncatingIfNeeded: bits >> 16)) ?? .one }
+    var consistency: Consistency { Consistency(rawValue: UInt16(truncatingIfNeeded: bits >> 16 & 0xFF)) ?? .one }
 
     var timeout: CQLError {
         .writeTimeout(.simple, consistency, received: 0, required: 1)

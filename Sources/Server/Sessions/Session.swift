@@ -39,6 +39,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
     private(set) var startup = StartupRequest(options: [:])
     private(set) var requestCount: Int64 = 0
     var inFlightCount = 0
+    /// When the request at hand began, on the monotonic clock: at the end of the one before it, or when its bytes came.
+    private var clockNanoseconds: UInt64 = 0
     var load: SessionLoad?
     private var handshakeTimer: (any LoopTimer)?
     var idleTimer: (any LoopTimer)?
@@ -72,6 +74,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
 
     package func received(_ bytes: UnsafeRawBufferPointer) -> Int {
         isReading = true
+        clockNanoseconds = executor.host.time.monotonicNanoseconds
         var used = 0
         while !isClosed {
             if isPaused { return used }
@@ -245,7 +248,9 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         if startup.throwsOnOverload, isFull { throw Session.overloaded }
         let isChanged: Bool =
             version.hasResultMetadataID && !statement.isResult(span.bytes(of: request.resultMetadataID))
-        let tag = WriteTag(stream: header.stream, consistency: request.parameters.consistency)
+        let slot: Int = statement.table.map { executor.requests.slot(of: $0.definition.id) } ?? 0
+        let tag = WriteTag(
+            stream: header.stream, consistency: request.parameters.consistency, start: clockNanoseconds, slot: slot)
         // Until it is known to have been answered; a write that others take part in may end within the call.
         inFlightCount &+= 1
         let outcome: FastOutcome
@@ -266,6 +271,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
             if case StorageError.overloaded = error, !startup.throwsOnOverload {
                 return runCold(header, [UInt8](body))
             }
+            noteMishap(StorageFailure.cqlError(error), isRead ? .read : .write)
             throw error
         }
         if case .pending = outcome {
@@ -281,17 +287,20 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         _ tag: WriteTag
     ) {
         switch outcome {
-        case .replied: frames.end(in: &output)
+        case .replied:
+            frames.end(in: &output)
+            noteAnswer(.read, tag)
         case .pending: break
         case .written(let position):
             if executor.replica.wait(for: position, self, tag: tag.bits) {
                 inFlightCount &+= 1
             } else {
                 replyVoid(header.stream)
+                noteAnswer(.write, tag)
             }
         case .elsewhere(let shard):
             if statement.fastRead != nil { frames.abandon(in: &output) }
-            forward(header, [UInt8](body), statement, to: shard)
+            forward(header, [UInt8](body), statement, to: shard, tag)
         case .notFast:
             if statement.fastRead != nil { frames.abandon(in: &output) }
             runCold(header, [UInt8](body))
@@ -310,9 +319,11 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         guard !isClosed else { return }
         let tag = WriteTag(bits: tag)
         switch end {
-        case .durable: replyVoid(tag.stream)
-        case .failed(let failure): answer(StorageFailure.cqlError(failure), tag.stream)
-        case .timedOut: answer(tag.timeout, tag.stream)
+        case .durable:
+            replyVoid(tag.stream)
+            noteAnswer(.write, tag)
+        case .failed(let failure): answer(StorageFailure.cqlError(failure), tag.stream, .write)
+        case .timedOut: answer(tag.timeout, tag.stream, .write)
         }
         scheduleFlush()
     }
@@ -322,7 +333,12 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         inFlightCount &-= 1
         guard !isClosed else { return }
         let tag = WriteTag(bits: tag)
-        if let failure { answer(executor.clientError(failure), tag.stream) } else { replyVoid(tag.stream) }
+        if let failure {
+            answer(executor.clientError(failure), tag.stream, .write)
+        } else {
+            replyVoid(tag.stream)
+            noteAnswer(.write, tag)
+        }
         scheduleFlush()
     }
 
@@ -336,6 +352,7 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
             frames.begin(.result, stream: tag.stream, into: &output)
             read.reply.withUnsafeBytes { output.write($0) }
             frames.end(in: &output)
+            noteAnswer(.read, tag)
         case .unsettled:
             let body: [UInt8] = read.request.withUnsafeBytes { [UInt8]($0) }
             return runCold(
@@ -343,7 +360,8 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
                     version: version, flags: [], stream: tag.stream, opcode: .execute, bodyByteCount: body.count), body)
         case .timedOut(let received, let required):
             answer(
-                .readTimeout(tag.consistency, received: received, required: required, isDataPresent: true), tag.stream)
+                .readTimeout(tag.consistency, received: received, required: required, isDataPresent: true), tag.stream,
+                .read)
         }
         scheduleFlush()
     }
@@ -405,6 +423,27 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
     func answer(_ failure: CQLError, _ stream: Int16) {
         frames.writeError(failure, stream: stream, into: &output)
         sessions.note(failure)
+    }
+
+    /// As above, for a request of the hot path, which is counted.
+    func answer(_ failure: CQLError, _ stream: Int16, _ kind: RequestKind) {
+        noteMishap(failure, kind)
+        answer(failure, stream)
+    }
+
+    private func noteMishap(_ failure: CQLError, _ kind: RequestKind) {
+        if let mishap = RequestStatistics.Mishap(failure) { executor.requests.note(mishap, kind) }
+    }
+
+    /// Counts a request of the hot path that has been answered, and how long that took.
+    ///
+    /// Hot: one look at the clock for each request.
+    func noteAnswer(_ kind: RequestKind, _ tag: WriteTag) {
+        let now: UInt64 = executor.host.time.monotonicNanoseconds
+        executor.requests.noteStatement(isPrepared: true)
+        executor.requests.note(
+            kind, level: Int(tag.consistency.rawValue), slot: tag.slot, nanoseconds: tag.elapsedNanoseconds(now))
+        clockNanoseconds = now
     }
 
     /// Tells the client of an event that it registered for.

@@ -48,6 +48,11 @@ package final class ShardSessions: @unchecked Sendable {
     private var sessions: [UInt64: Session] = [:]
     private var addresses: [UInt64: SocketAddress] = [:]
     private var next: UInt64 = 1
+    /// Requests of sessions that have ended.
+    private var formerRequestCount: Int64 = 0
+    /// Which versions of the protocol have come from where, and when last, in milliseconds since 1970.
+    private var history: [ClientHistory.Origin: Int64] = [:]
+    private static let historyLimit = 1_000
     private var refusals = LogLimiter()
     private var failures = LogLimiter()
 
@@ -85,11 +90,13 @@ package final class ShardSessions: @unchecked Sendable {
     func note(_ session: Session) {
         guard let address = addresses[session.identifier] else { return }
         let description = session.description(address)
+        noteHistory(session, address)
         described.withLock { $0[session.identifier] = description }
     }
 
     func remove(_ session: Session) {
         described.withLock { $0[session.identifier] = nil }
+        if sessions[session.identifier] != nil { formerRequestCount += session.requestCount }
         guard sessions.removeValue(forKey: session.identifier) != nil,
             let address = addresses.removeValue(forKey: session.identifier)
         else { return }
@@ -116,6 +123,30 @@ package final class ShardSessions: @unchecked Sendable {
         for key in sessions.keys.sorted() { sessions[key]?.pauseForGood() }
     }
 
+    private func noteHistory(_ session: Session, _ address: SocketAddress) {
+        guard session.isStarted else { return }
+        let origin = ClientHistory.Origin(version: session.version.rawValue, address: address.hostText)
+        if history.count >= ShardSessions.historyLimit, history[origin] == nil { return }
+        history[origin] = time.wallMicroseconds / 1_000
+    }
+
+    /// What the sessions have done so far.
+    var counts: ClientHistory {
+        var counts = ClientHistory()
+        counts.requestCount = formerRequestCount
+        counts.lastSeen = history
+        for session in sessions.values {
+            counts.requestCount += session.requestCount
+            counts.inFlightCount += session.inFlightCount
+            if session.isPaused { counts.pausedCount += 1 }
+        }
+        return counts
+    }
+
+    func forgetHistory() {
+        history.removeAll()
+    }
+
     package func closeAll() {
         for key in sessions.keys.sorted() { sessions[key]?.close() }
     }
@@ -123,5 +154,27 @@ package final class ShardSessions: @unchecked Sendable {
     /// The connections as they were when something about them changed last.
     package var descriptions: [ClientDescription] {
         described.withLock { found in found.keys.sorted().compactMap { found[$0] } }
+    }
+}
+
+/// What clients have done on one shard.
+struct ClientHistory: Sendable {
+    struct Origin: Hashable, Sendable {
+        let version: UInt8
+        let address: String
+    }
+
+    var requestCount: Int64 = 0
+    /// Requests that are being worked on.
+    var inFlightCount = 0
+    /// Connections that are not read from, because they have too much under way.
+    var pausedCount = 0
+    var lastSeen: [Origin: Int64] = [:]
+
+    mutating func add(_ other: ClientHistory) {
+        requestCount += other.requestCount
+        inFlightCount += other.inFlightCount
+        pausedCount += other.pausedCount
+        lastSeen.merge(other.lastSeen) { max($0, $1) }
     }
 }
