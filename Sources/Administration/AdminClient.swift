@@ -1,4 +1,4 @@
-import DataModel
+package import DataModel
 package import Environment
 import Primitives
 
@@ -21,12 +21,27 @@ package struct AdminClient: Sendable {
     private let name: String
     private let port: UInt16
     private let timeout: Duration
+    private let credentials: Credentials?
 
-    package init(_ name: String, port: UInt16, timeout: Duration = .seconds(10), host: Host) {
+    /// A user and a password.
+    package struct Credentials: Sendable, Equatable {
+        package var user: String
+        package var password: String
+
+        package init(user: String, password: String) {
+            self.user = user
+            self.password = password
+        }
+    }
+
+    package init(
+        _ name: String, port: UInt16, timeout: Duration = .seconds(10), credentials: Credentials? = nil, host: Host
+    ) {
         self.host = host
         self.name = name
         self.port = port
         self.timeout = timeout
+        self.credentials = credentials
     }
 
     package func get<Answer: Report>(
@@ -40,26 +55,95 @@ package struct AdminClient: Sendable {
         }
     }
 
-    package func post(_ path: String, _ query: [HTTPRequest.Parameter] = []) async throws(AdminClientError) {
-        _ = try await ask("POST", path, query)
+    /// The same node, for questions whose answers take longer.
+    package func patient(for timeout: Duration) -> AdminClient {
+        AdminClient(name, port: port, timeout: timeout, credentials: credentials, host: host)
+    }
+
+    @discardableResult
+    package func post(
+        _ path: String, _ query: [HTTPRequest.Parameter] = []
+    ) async throws(AdminClientError) -> JSONValue {
+        try await ask("POST", path, query)
+    }
+
+    /// Has the node do something that takes long.
+    ///
+    /// - Parameter hear: told how far it is, from time to time, on a loop of the host.
+    /// - Returns: how it has ended.
+    /// - Throws: also when the connection ends before the work does, which then goes on.
+    package func operate(
+        _ path: String, _ query: [HTTPRequest.Parameter], hear: @escaping @Sendable (OperationReport) -> Void
+    ) async throws(AdminClientError) -> OperationReport {
+        let request: HTTPRequest = self.request("POST", path, query)
+        let last = LastReport()
+        var failure: AdminClientError = .unknownHost(name)
+        for address in try await addresses() {
+            let outcome: AdminStream.Outcome
+            do throws(AdminClientError) {
+                outcome = try await stream(request.bytes(authority: address.description), at: address) { json in
+                    guard let report = try? OperationReport(json: json) else { return }
+                    last.take(report)
+                    hear(report)
+                }
+            } catch {
+                guard case .refused = error else { throw error }
+                failure = error
+                continue
+            }
+            return try end(of: outcome, last.report)
+        }
+        throw failure
+    }
+
+    private func end(
+        of outcome: AdminStream.Outcome, _ last: OperationReport?
+    ) throws(AdminClientError) -> OperationReport {
+        switch outcome {
+        case .ended:
+            if let last, last.state != .running { return last }
+            throw .failed(
+                "The connection to the node ended before the work did; 'nodetool operations' shows how it goes.")
+        case .response(let response):
+            let json: JSONValue = try answer(response)
+            guard let report = try? OperationReport(json: json) else {
+                throw .notAdmin(host: name, port: port, reason: "It answers with something else than an operation.")
+            }
+            return report
+        case .timedOut: throw .timedOut(host: name, port: port)
+        case .malformed(let reason): throw .notAdmin(host: name, port: port, reason: reason)
+        }
+    }
+
+    /// What was told last. `Sendable` is unchecked because it is written on one loop and read when that has ended.
+    private final class LastReport: @unchecked Sendable {
+        private(set) var report: OperationReport?
+        func take(_ report: OperationReport) { self.report = report }
+    }
+
+    private func addresses() async throws(AdminClientError) -> [SocketAddress] {
+        do throws(NetworkError) {
+            return try await host.network.resolve(name, port: port)
+        } catch {
+            throw .unknownHost(name)
+        }
+    }
+
+    private func request(_ method: String, _ path: String, _ query: [HTTPRequest.Parameter]) -> HTTPRequest {
+        var headers = [HTTPRequest.Parameter("Accept", "application/json")]
+        if let credentials {
+            headers.append(HTTPRequest.Parameter("Authorization", BasicCredentials.header(credentials)))
+        }
+        return HTTPRequest(method: method, path: path, query: query, headers: headers, keepsConnection: false)
     }
 
     private func ask(
         _ method: String, _ path: String, _ query: [HTTPRequest.Parameter]
     ) async throws(AdminClientError) -> JSONValue {
-        let addresses: [SocketAddress]
-        do throws(NetworkError) {
-            addresses = try await host.network.resolve(name, port: port)
-        } catch {
-            throw .unknownHost(name)
-        }
+        let request: HTTPRequest = self.request(method, path, query)
         var failure: AdminClientError = .unknownHost(name)
         // A name may stand for addresses of two families, only one of which the node listens at.
-        for address in addresses {
-            let request = HTTPRequest(
-                method: method, path: path, query: query,
-                headers: [HTTPRequest.Parameter("Accept", "application/json")],
-                keepsConnection: false)
+        for address in try await addresses() {
             do throws(AdminClientError) {
                 return try answer(try await exchange(request.bytes(authority: address.description), at: address))
             } catch {
@@ -68,6 +152,22 @@ package struct AdminClient: Sendable {
             }
         }
         throw failure
+    }
+
+    private func stream(
+        _ request: [UInt8], at address: SocketAddress, hear: @escaping @Sendable (JSONValue) -> Void
+    ) async throws(AdminClientError) -> AdminStream.Outcome {
+        let loop: any Loop = host.loops[0]
+        let stream = AdminStream(request, on: loop, patience: .seconds(30), hear: hear)
+        do throws(NetworkError) {
+            _ = try await host.network.connect(to: address, on: loop, timeout: timeout) { stream }
+        } catch {
+            switch error {
+            case .timedOut: throw .timedOut(host: name, port: port)
+            default: throw .refused(host: name, port: port)
+            }
+        }
+        return await withUnsafeContinuation { continuation in loop.execute { stream.wait(continuation) } }
     }
 
     private func answer(_ response: HTTPResponse) throws(AdminClientError) -> JSONValue {

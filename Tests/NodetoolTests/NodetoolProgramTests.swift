@@ -162,7 +162,7 @@ private struct Run: Equatable, Sendable {
     @Test func helpsAndRefusesWithoutAskingAnybody() throws {
         let help: Run = try run("help")
         #expect(help.status == 0)
-        for command in NodetoolCommand.allCases { #expect(help.output.contains("    \(command.rawValue) ")) }
+        for command in NodetoolCommand.all { #expect(help.output.contains("    \(command.name) ")) }
         #expect(try run("help", "info").output.hasPrefix("usage: nodetool [OPTIONS] info [-T | --tokens]\n"))
         let wrong: Run = try run("stauts")
         #expect(wrong.status == 1)

@@ -39,6 +39,17 @@ package struct HTTPRequest: Equatable, Sendable {
         return value
     }
 
+    /// All values of a query parameter that are not empty, in their order.
+    package func parameters(_ name: String) -> [String] {
+        query.filter { $0.name == name && !$0.value.isEmpty }.map(\.value)
+    }
+
+    /// Whether a query parameter says so: it is there without a value, or is `true`.
+    package func flag(_ name: String) -> Bool {
+        guard let value = query.last(where: { $0.name == name })?.value else { return false }
+        return value.isEmpty || value == "true"
+    }
+
     package func header(_ name: String) -> String? {
         headers.first { $0.name == name }?.value
     }

@@ -5,6 +5,8 @@ package struct HTTPResponse: Equatable, Sendable {
     package var body: [UInt8]
     /// Methods that are allowed instead of the one that was not.
     package var allowed: [String]
+    /// Whether a name and a password are asked for.
+    package var asksForPassword = false
 
     package init(status: Int, contentType: String = "application/json", body: [UInt8] = [], allowed: [String] = []) {
         self.status = status
@@ -19,15 +21,27 @@ package struct HTTPResponse: Equatable, Sendable {
     package func bytes(keepsConnection: Bool, hasBody: Bool = true) -> [UInt8] {
         var head = "HTTP/1.1 \(status) \(HTTPResponse.reason(status))\r\n"
         head += "Content-Type: \(contentType)\r\nContent-Length: \(body.count)\r\nCache-Control: no-store\r\n"
+        if asksForPassword { head += "WWW-Authenticate: Basic realm=\"martlet\", charset=\"UTF-8\"\r\n" }
         if !allowed.isEmpty { head += "Allow: \(allowed.joined(separator: ", "))\r\n" }
         if !keepsConnection { head += "Connection: close\r\n" }
         return Array((head + "\r\n").utf8) + (hasBody ? body : [])
     }
 
+    /// The head of an answer whose body comes piece by piece and ends with the connection.
+    package static func streamHead(contentType: String) -> [UInt8] {
+        Array(
+            ("HTTP/1.1 200 OK\r\nContent-Type: \(contentType)\r\nCache-Control: no-store\r\n"
+                + "Connection: close\r\n\r\n").utf8)
+    }
+
+    /// The type of answers that are JSON values, one a line.
+    package static let lineStreamType = "application/x-ndjson"
+
     private static func reason(_ status: Int) -> String {
         switch status {
         case 200: "OK"
         case 400: "Bad Request"
+        case 401: "Unauthorized"
         case 403: "Forbidden"
         case 404: "Not Found"
         case 405: "Method Not Allowed"

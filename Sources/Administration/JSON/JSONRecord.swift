@@ -112,3 +112,40 @@ package struct JSONRecord {
         MalformedReport("The member \"\(name)\" is not \(kind).")
     }
 }
+
+extension JSONValue {
+    /// The value of a member; null when this is no object, or has no such member.
+    package subscript(name: String) -> JSONValue {
+        guard case .object(let members) = self else { return .null }
+        return members.last { $0.name == name }?.value ?? .null
+    }
+
+    /// The elements; none when this is no list.
+    package var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
+
+    /// The members; none when this is no object.
+    package var members: [Member] { if case .object(let members) = self { members } else { [] } }
+
+    /// The text of a string or a number, the words `true` and `false`, and nothing for everything else.
+    package var plainText: String {
+        switch self {
+        case .string(let text), .number(let text): text
+        case .boolean(let value): value ? "true" : "false"
+        case .null, .array, .object: ""
+        }
+    }
+
+    /// The number; 0 when this is none.
+    package var decimalValue: Double { if case .number(let digits) = self { Double(digits) ?? 0 } else { 0 } }
+
+    /// The number without what is behind its point; 0 when this is none.
+    package var integerValue: Int {
+        if case .number(let digits) = self {
+            Int(digits) ?? Int(clamping: Int64(exactly: decimalValue.rounded(.towardZero)) ?? 0)
+        } else {
+            0
+        }
+    }
+
+    package var isTrue: Bool { self == .boolean(true) }
+}

@@ -11,6 +11,10 @@ package struct TextTable {
         rows.append(cells)
     }
 
+    package mutating func add(cells: [String]) {
+        rows.append(cells)
+    }
+
     /// How wide each column is.
     package var widths: [Int] {
         var widths: [Int] = []

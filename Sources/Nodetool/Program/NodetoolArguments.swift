@@ -1,9 +1,10 @@
+package import Administration
 import Primitives
 
 /// What a command line of the tool asks for.
 package struct NodetoolArguments: Equatable, Sendable {
     package enum Format: String, CaseIterable, Sendable {
-        case table, json
+        case table, json, yaml
     }
 
     package enum Request: Equatable, Sendable {
@@ -22,10 +23,15 @@ package struct NodetoolArguments: Equatable, Sendable {
     package var format = Format.table
     /// Whether addresses are shown with their port.
     package var printsPorts = false
+    package var user: String?
+    package var password: String?
+    package var passwordFile: String?
     package var request = Request.help(nil)
     package var operands: [String] = []
-    /// The flags of the command that were given, by their first name.
+    /// The switches of the command that were given, by their first name.
     package var flags: [String] = []
+    /// The options of the command that were given with a value, by their first name.
+    package var values: [HTTPRequest.Parameter] = []
 
     /// Options may stand in front of the command and behind it; `--` ends them.
     package init(_ arguments: [String]) throws(Fault) {
@@ -36,7 +42,7 @@ package struct NodetoolArguments: Equatable, Sendable {
         while let argument = rest.popFirst() {
             if !endsOptions, argument == "--" {
                 endsOptions = true
-            } else if !endsOptions, argument.hasPrefix("-"), argument != "-" {
+            } else if !endsOptions, argument.hasPrefix("-"), argument != "-", !isOperand(argument, of: command) {
                 if argument == "--help" {
                     isHelp = true
                 } else {
@@ -58,21 +64,37 @@ package struct NodetoolArguments: Equatable, Sendable {
         }
     }
 
+    /// Negative numbers are operands where a command takes any: `setcompactionthroughput -1` is refused by the node.
+    private func isOperand(_ argument: String, of command: NodetoolCommand?) -> Bool {
+        guard let command, command.operandCounts.upperBound > 0 || !command.isPresent else { return false }
+        if !command.isPresent {
+            // Whatever was given to it: there is only one answer, in the form that was asked for.
+            let name = String(argument.prefix { $0 != "=" })
+            return !NodetoolArguments.optionsWithValue.contains(name)
+                && !["-pp", "--print-port", "--help"].contains(name)
+        }
+        return Double(argument) != nil && !command.options.contains { $0.names.contains(argument) }
+    }
+
     private mutating func takeOption(
         _ argument: String, _ rest: inout ArraySlice<String>, of command: NodetoolCommand?
     ) throws(Fault) {
         let parts: [Substring] = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let isJoined: Bool = argument.hasPrefix("--") && parts.count == 2
         let name: String = isJoined ? String(parts[0]) : argument
-        if let flag = command?.flags.first(where: { $0.names.contains(name) }), !isJoined {
-            return flags.append(flag.names[0])
+        if let option = command?.options.first(where: { $0.names.contains(name) }), option.value != nil || !isJoined {
+            if option.value == nil { return flags.append(option.names[0]) }
+            guard let value = isJoined ? String(parts[1]) : rest.popFirst() else {
+                throw Fault(words: "The option \(name) needs a value.")
+            }
+            return values.append(HTTPRequest.Parameter(option.names[0], value))
         }
         if name == "-pp" || name == "--print-port", !isJoined {
             printsPorts = true
             return
         }
         guard NodetoolArguments.optionsWithValue.contains(name) else {
-            throw Fault(words: "There is no option \(name)\(command.map { " of \($0.rawValue)" } ?? "").")
+            throw Fault(words: "There is no option \(name)\(command.map { " of \($0.name)" } ?? "").")
         }
         guard let value = isJoined ? String(parts[1]) : rest.popFirst() else {
             throw Fault(words: "The option \(name) needs a value.")
@@ -84,10 +106,12 @@ package struct NodetoolArguments: Equatable, Sendable {
             port = number
         case "-F", "--format":
             guard let known = Format(rawValue: value) else {
-                throw Fault(words: "The format is table or json, not \(value).")
+                throw Fault(words: "The format is table, json or yaml, not \(value).")
             }
             format = known
-        default: break  // a user and a password, which an admin port without users has no use for
+        case "-u", "--username": user = value
+        case "-pw", "--password": password = value
+        default: passwordFile = value
         }
     }
 
@@ -97,8 +121,8 @@ package struct NodetoolArguments: Equatable, Sendable {
     ]
 
     private static func command(_ name: String) throws(Fault) -> NodetoolCommand {
-        if let command = NodetoolCommand(rawValue: name) { return command }
-        let names: [String] = NodetoolCommand.allCases.map(\.rawValue)
+        if let command = NodetoolCommand.named(name) { return command }
+        let names: [String] = NodetoolCommand.all.map(\.name)
         guard let nearest = EditDistance.nearest(to: name, among: names),
             EditDistance.between(name, nearest) <= max(2, name.utf8.count / 3)
         else { throw Fault(words: "There is no command \(name).") }
@@ -107,7 +131,7 @@ package struct NodetoolArguments: Equatable, Sendable {
 
     private func checkOperands(of command: NodetoolCommand) throws(Fault) {
         if command.operandCounts.contains(operands.count) { return }
-        if command.operands.isEmpty { throw Fault(words: "\(command.rawValue) takes no arguments.") }
-        throw Fault(words: "\(command.rawValue) takes the arguments \(command.operands).")
+        if command.operands.isEmpty { throw Fault(words: "\(command.name) takes no arguments.") }
+        throw Fault(words: "\(command.name) takes the arguments \(command.operands).")
     }
 }

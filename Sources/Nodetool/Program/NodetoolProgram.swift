@@ -1,7 +1,8 @@
 import Administration
+import DataModel
 package import Environment
 
-/// The operator's tool: one question to the admin port of one node, and its answer as text or as JSON.
+/// The operator's tool: one question to the admin port of one node, and its answer as text, as JSON or as YAML.
 package struct NodetoolProgram: Sendable {
     private let host: Host
     private let write: @Sendable (String) -> Void
@@ -34,9 +35,26 @@ package struct NodetoolProgram: Sendable {
         switch parsed.request {
         case .help(nil): write(NodetoolHelp.whole)
         case .help(let command?): write(NodetoolHelp.text(of: command))
-        case .run(let command):
+        case .run(let command): return await run(command, parsed)
+        }
+        return NodetoolProgram.done
+    }
+
+    private func run(_ command: NodetoolCommand, _ arguments: NodetoolArguments) async -> Int32 {
+        switch command.action {
+        case .needless(let sentence):
+            show(NodetoolOutput(.record(["message": .string(sentence)]), sentence + "\n"), arguments.format)
+        case .impossible(let sentence):
+            writeError("nodetool: \(sentence)\n")
+            return NodetoolProgram.failed
+        case .ask(let work):
             do throws(AdminClientError) {
-                write(try await output(of: command, parsed))
+                let client = AdminClient(
+                    arguments.host, port: arguments.port, timeout: .seconds(30),
+                    credentials: try await credentials(arguments), host: host)
+                show(
+                    try await work(NodetoolCall(client: client, arguments: arguments, tell: writeError)),
+                    arguments.format)
             } catch {
                 writeError("nodetool: \(NodetoolProgram.words(error))\n")
                 if case .invalid = error { return NodetoolProgram.misused }
@@ -46,65 +64,38 @@ package struct NodetoolProgram: Sendable {
         return NodetoolProgram.done
     }
 
-    private func output(
-        of command: NodetoolCommand, _ arguments: NodetoolArguments
-    ) async throws(AdminClientError) -> String {
-        let client = AdminClient(arguments.host, port: arguments.port, host: host)
-        let ports: Bool = arguments.printsPorts
-        func shown<Answer: Report>(_ report: Answer, _ text: (Answer) -> String) -> String {
-            arguments.format == .json ? report.json.indentedText + "\n" : text(report)
+    private func show(_ output: NodetoolOutput, _ format: NodetoolArguments.Format) {
+        switch format {
+        case .table: write(output.text)
+        case .json: write(output.json.indentedText + "\n")
+        case .yaml: write(output.json.yamlText)
         }
-        switch command {
-        case .status:
-            let report = try await client.get("/status", keyspace(arguments), as: RingReport.self)
-            return shown(report) { RingText.status($0, withPorts: ports) }
-        case .ring:
-            let report = try await client.get("/ring", keyspace(arguments), as: RingReport.self)
-            return shown(report) { RingText.ring($0, withPorts: ports) }
-        case .info:
-            let report = try await client.get("/info", as: NodeReport.self)
-            return shown(report) { NodeText.info($0, showsTokens: arguments.flags.contains("-T")) }
-        case .version:
-            let report = try await client.get("/version", as: VersionReport.self)
-            return shown(report) { NodeText.version($0, isVerbose: arguments.flags.contains("-v")) }
-        case .describecluster:
-            let report = try await client.get("/cluster", as: ClusterReport.self)
-            return shown(report) { ClusterText.describe($0, withPorts: ports) }
-        case .gossipinfo:
-            let report = try await client.get("/gossipinfo", as: GossipReport.self)
-            return shown(report) { GossipText.states($0, withPorts: ports) }
-        case .failuredetector:
-            let report = try await client.get("/failuredetector", as: DetectorReport.self)
-            return shown(report) { GossipText.detector($0, withPorts: ports) }
-        case .netstats:
-            let report = try await client.get("/netstats", as: NetworkReport.self)
-            return shown(report) { NetworkText.statistics($0, flags: arguments.flags, withPorts: ports) }
-        case .getendpoints:
-            let report = try await client.get("/endpoints", partition(arguments), as: ReplicasReport.self)
-            return shown(report) { $0.endpoints.map { $0.text(withPort: ports) + "\n" }.joined() }
-        case .statushandoff:
-            return shown(try await client.get("/hints", as: HandoffReport.self), HintText.handoff)
-        case .listpendinghints:
-            let report = try await client.get("/hints/pending", as: PendingHintsReport.self)
-            return shown(report) { HintText.pending($0, withPorts: ports) }
-        case .enablehandoff: try await client.post("/hints/enable")
-        case .disablehandoff: try await client.post("/hints/disable")
-        case .truncatehints: try await truncateHints(client, of: arguments.operands)
+    }
+
+    private func credentials(
+        _ arguments: NodetoolArguments
+    ) async throws(AdminClientError) -> AdminClient.Credentials? {
+        guard let user = arguments.user else { return nil }
+        if let password = arguments.password { return AdminClient.Credentials(user: user, password: password) }
+        guard let path = arguments.passwordFile else {
+            throw .invalid("A name needs a password: -pw PASSWORD or -pwf FILE.")
         }
-        return arguments.format == .json ? "{}\n" : ""
-    }
-
-    private func truncateHints(_ client: AdminClient, of nodes: [String]) async throws(AdminClientError) {
-        if nodes.isEmpty { return try await client.post("/hints/truncate") }
-        for node in nodes { try await client.post("/hints/truncate", [HTTPRequest.Parameter("node", node)]) }
-    }
-
-    private func keyspace(_ arguments: NodetoolArguments) -> [HTTPRequest.Parameter] {
-        arguments.operands.map { HTTPRequest.Parameter("keyspace", $0) }
-    }
-
-    private func partition(_ arguments: NodetoolArguments) -> [HTTPRequest.Parameter] {
-        zip(["keyspace", "table", "key"], arguments.operands).map { HTTPRequest.Parameter($0, $1) }
+        let text: String
+        do throws(DiskError) {
+            let file: any DiskFile = try await host.disk.open(path, .read)
+            text = String(decoding: try await file.read(min(file.byteCount, 1 << 20), at: 0), as: UTF8.self)
+            await file.close()
+        } catch {
+            throw .invalid("The password file \(path) cannot be read.")
+        }
+        for line in text.split(separator: "\n") {
+            let words: [Substring] = line.split(maxSplits: 1) { $0 == " " || $0 == "\t" }
+            guard words.count == 2, words[0] == user else { continue }
+            let password: Substring = words[1].drop { $0 == " " || $0 == "\t" }
+            return AdminClient.Credentials(
+                user: user, password: password.split { $0 == "\r" }.map(String.init).joined())
+        }
+        throw .invalid("The password file \(path) does not have the name \(user).")
     }
 
     private static func words(_ error: AdminClientError) -> String {

@@ -2,7 +2,7 @@ import Administration
 
 /// The nodes of the ring, in the form of Cassandra's `status` and `ring`, which scripts read.
 enum RingText {
-    static func status(_ report: RingReport, withPorts: Bool) -> String {
+    static func status(_ report: RingReport, withPorts: Bool, _ sorting: RingSorting = .usual) -> String {
         // A node with one token shows it; with several, their number.
         let hasOneToken: Bool = !report.nodes.isEmpty && report.nodes.allSatisfy { $0.tokens.count == 1 }
         let owns: String = report.isOwnershipEffective ? "Owns (effective)" : "Owns"
@@ -14,7 +14,7 @@ enum RingText {
             } else {
                 table.add("--", "Address", "Load", "Tokens", owns, "Host ID", "Rack")
             }
-            for node in report.nodes where node.datacenter == datacenter {
+            for node in sorting.sorted(report.nodes.filter { $0.datacenter == datacenter }) {
                 let letters: String = (node.isUp ? "U" : "D") + String(node.state.letter)
                 let load: String = node.loadByteCount.map(FigureText.byteCount) ?? "?"
                 let owned: String = node.owned.map { FigureText.percent($0, places: 1) } ?? "?"
@@ -83,5 +83,52 @@ enum RingText {
             }
         }
         return widths
+    }
+}
+
+/// In which order the nodes of a datacenter are shown.
+struct RingSorting {
+    private enum Key: String {
+        case ip, load, owns, token, rack, status
+        case identifier = "id"
+        case hostID = "host_id"
+    }
+
+    private let key: Key
+    private let isDescending: Bool
+
+    /// By address.
+    static let usual = RingSorting(.ip, isDescending: false)
+
+    private init(_ key: Key, isDescending: Bool) {
+        self.key = key
+        self.isDescending = isDescending
+    }
+
+    init(_ key: String?, _ order: String?) throws(AdminClientError) {
+        guard let known = Key(rawValue: key ?? "ip") else {
+            throw .invalid("The order is by ip, load, owns, id, token, rack or status, not by \(key ?? "").")
+        }
+        guard order == nil || order == "asc" || order == "desc" else {
+            throw .invalid("The order is asc or desc, not \(order ?? "").")
+        }
+        self.key = known
+        // The greatest figures come first, and the first names.
+        self.isDescending = order.map { $0 == "desc" } ?? (known == .load || known == .owns)
+    }
+
+    func sorted(_ nodes: [RingNode]) -> [RingNode] {
+        let ascending: [RingNode] = nodes.sorted { left, right in
+            switch key {
+            case .ip: left.endpoint < right.endpoint
+            case .load: (left.loadByteCount ?? -1) < (right.loadByteCount ?? -1)
+            case .owns: (left.owned ?? -1) < (right.owned ?? -1)
+            case .hostID, .identifier: left.id < right.id
+            case .token: left.tokenCount < right.tokenCount
+            case .rack: (left.rack, left.endpoint) < (right.rack, right.endpoint)
+            case .status: (left.isUp ? 1 : 0, left.state.rawValue) < (right.isUp ? 1 : 0, right.state.rawValue)
+            }
+        }
+        return isDescending ? ascending.reversed() : ascending
     }
 }

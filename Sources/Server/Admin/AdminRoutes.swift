@@ -3,96 +3,108 @@ import DataModel
 
 /// From requests to the admin port to what the node does, and back.
 package struct AdminRoutes: Sendable {
-    private let node: any NodeAdministration
+    /// By path; one for each method that it is for.
+    private let routes: [String: [AdminRoute]]
+    /// Who may ask; everybody who can connect when nil.
+    private let access: AdminAccess?
 
-    package init(_ node: any NodeAdministration) {
-        self.node = node
+    package init(_ node: any NodeAdministration, access: AdminAccess? = nil) {
+        var routes: [String: [AdminRoute]] = [:]
+        for route in AdminRoutes.standard(node) + node.routes { routes[route.path, default: []].append(route) }
+        self.routes = routes
+        self.access = access
     }
 
     /// Reading with GET, changing with POST; a path that is not known, or not with this method, changes nothing.
-    package func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    package func answer(_ request: HTTPRequest) async -> AdminAnswer {
         // A browser says from which page a request comes; no page has business here, and could otherwise do what its
         // visitor may.
         if request.header("origin") != nil {
-            return AdminRoutes.failure(403, "Requests from web pages are not answered.")
+            return .failure(status: 403, reason: "Requests from web pages are not answered.")
         }
-        guard let methods = AdminRoutes.methods(of: request.path) else {
-            return AdminRoutes.failure(404, "There is nothing at \(request.path).")
+        if let access, request.path != "/health", !access.admits(request) {
+            return .failure(status: 401, reason: "A name and a password are needed.")
         }
-        guard methods.contains(request.method) else {
-            var response: HTTPResponse = AdminRoutes.failure(
-                405, "\(request.path) is for \(methods.joined(separator: " and ")).")
-            response.allowed = methods
-            return response
+        guard let known = routes[request.path] else {
+            return .failure(status: 404, reason: "There is nothing at \(request.path).")
+        }
+        guard let route = known.first(where: { AdminRoutes.methods(of: $0).contains(request.method) }) else {
+            let methods: String = known.flatMap(AdminRoutes.methods).joined(separator: " and ")
+            return .failure(status: 405, reason: "\(request.path) is for \(methods).")
         }
         do throws(AdminFailure) {
-            return try await request.method == "POST" ? change(request) : read(request)
+            return try await route.answer(request)
         } catch {
             switch error {
-            case .invalid(let reason): return AdminRoutes.failure(400, reason)
-            case .unavailable(let reason): return AdminRoutes.failure(503, reason)
+            case .invalid(let reason): return .failure(status: 400, reason: reason)
+            case .unavailable(let reason): return .failure(status: 503, reason: reason)
             }
         }
     }
 
-    /// Everything that there is, for the documentation too.
-    package static let reading: [String] = [
-        "/cluster", "/endpoints", "/failuredetector", "/gossipinfo", "/health", "/hints", "/hints/pending", "/info",
-        "/netstats", "/ready", "/ring", "/status", "/version",
-    ]
-    package static let changing: [String] = ["/hints/disable", "/hints/enable", "/hints/truncate"]
-
-    private static func methods(of path: String) -> [String]? {
-        if reading.contains(path) { return ["GET", "HEAD"] }
-        return changing.contains(path) ? ["POST"] : nil
-    }
-
-    private func read(_ request: HTTPRequest) async throws(AdminFailure) -> HTTPResponse {
-        switch request.path {
-        // The process lives when it answers at all.
-        case "/health": return AdminRoutes.success(.record(["alive": .boolean(true)]))
-        case "/ready":
-            let readiness: Readiness = await node.readiness()
-            if readiness.isReady { return AdminRoutes.success(readiness.json) }
-            throw .unavailable(readiness.reason ?? "The node is not ready.")
-        case "/version": return AdminRoutes.success(await node.version().json)
-        case "/info": return AdminRoutes.success(try await node.node().json)
-        case "/status", "/ring":
-            let report: RingReport = try await node.ring(
-                keyspace: request.parameter("keyspace"), includesTokens: request.path == "/ring")
-            return AdminRoutes.success(report.json)
-        case "/cluster": return AdminRoutes.success(try await node.cluster().json)
-        case "/gossipinfo": return AdminRoutes.success(try await node.gossip().json)
-        case "/failuredetector": return AdminRoutes.success(try await node.failureDetector().json)
-        case "/netstats": return AdminRoutes.success(try await node.network().json)
-        case "/endpoints": return AdminRoutes.success(try await replicas(request).json)
-        case "/hints": return AdminRoutes.success(try await node.handoff().json)
-        default: return AdminRoutes.success(try await node.pendingHints().json)
+    /// The answer as a message; nil for one that comes line by line.
+    package func response(_ answer: AdminAnswer, to request: HTTPRequest) -> HTTPResponse? {
+        switch answer {
+        case .json(let json): return HTTPResponse(status: 200, body: Array((json.compactText + "\n").utf8))
+        case .text(let bytes, let type): return HTTPResponse(status: 200, contentType: type, body: bytes)
+        case .operation: return nil
+        case .failure(let status, let reason):
+            var response: HTTPResponse = AdminRoutes.failure(status, reason)
+            if status == 405 { response.allowed = (routes[request.path] ?? []).flatMap(AdminRoutes.methods) }
+            response.asksForPassword = status == 401
+            return response
         }
     }
 
-    private func change(_ request: HTTPRequest) async throws(AdminFailure) -> HTTPResponse {
-        switch request.path {
-        case "/hints/truncate": try await node.truncateHints(of: request.parameter("node"))
-        default: try await node.setHandoff(enabled: request.path == "/hints/enable")
-        }
-        return AdminRoutes.success(.object([]))
-    }
+    /// The paths for looking and those for changing, ascending.
+    package var reading: [String] { all.filter { $0.method == .get }.map(\.path).sorted() }
+    package var changing: [String] { all.filter { $0.method == .post }.map(\.path).sorted() }
 
-    private func replicas(_ request: HTTPRequest) async throws(AdminFailure) -> ReplicasReport {
-        guard let keyspace = request.parameter("keyspace"), let table = request.parameter("table"),
-            let key = request.parameter("key")
-        else { throw .invalid("The parameters keyspace, table and key are needed.") }
-        return try await node.replicas(keyspace: keyspace, table: table, key: key)
-    }
+    private var all: [AdminRoute] { routes.values.flatMap { $0 } }
 
-    private static func success(_ json: JSONValue) -> HTTPResponse { response(200, json) }
-
-    private static func response(_ status: Int, _ json: JSONValue) -> HTTPResponse {
-        HTTPResponse(status: status, body: Array((json.compactText + "\n").utf8))
+    private static func methods(of route: AdminRoute) -> [String] {
+        route.method == .get ? ["GET", "HEAD"] : ["POST"]
     }
 
     static func failure(_ status: Int, _ reason: String) -> HTTPResponse {
-        response(status, FailureReport(reason: reason).json)
+        HTTPResponse(status: status, body: Array((FailureReport(reason: reason).json.compactText + "\n").utf8))
+    }
+
+    /// The paths for what every node can tell.
+    private static func standard(_ node: any NodeAdministration) -> [AdminRoute] {
+        [
+            // The process lives when it answers at all.
+            .get("/health") { _ throws(AdminFailure) in .record(["alive": .boolean(true)]) },
+            .get("/ready") { (_) throws(AdminFailure) in
+                let readiness: Readiness = await node.readiness()
+                if readiness.isReady { return readiness.json }
+                throw .unavailable(readiness.reason ?? "The node is not ready.")
+            },
+            .get("/version") { (_) throws(AdminFailure) in await node.version().json },
+            .get("/info") { (_) throws(AdminFailure) in try await node.node().json },
+            .get("/status") { (request) throws(AdminFailure) in
+                try await node.ring(keyspace: request.parameter("keyspace"), includesTokens: false).json
+            },
+            .get("/ring") { (request) throws(AdminFailure) in
+                try await node.ring(keyspace: request.parameter("keyspace"), includesTokens: true).json
+            },
+            .get("/cluster") { (_) throws(AdminFailure) in try await node.cluster().json },
+            .get("/gossipinfo") { (_) throws(AdminFailure) in try await node.gossip().json },
+            .get("/failuredetector") { (_) throws(AdminFailure) in try await node.failureDetector().json },
+            .get("/netstats") { (_) throws(AdminFailure) in try await node.network().json },
+            .get("/endpoints") { (request) throws(AdminFailure) in
+                guard let keyspace = request.parameter("keyspace"), let table = request.parameter("table"),
+                    let key = request.parameter("key")
+                else { throw .invalid("The parameters keyspace, table and key are needed.") }
+                return try await node.replicas(keyspace: keyspace, table: table, key: key).json
+            },
+            .get("/hints") { (_) throws(AdminFailure) in try await node.handoff().json },
+            .get("/hints/pending") { (_) throws(AdminFailure) in try await node.pendingHints().json },
+            .change("/hints/enable") { (_) throws(AdminFailure) in try await node.setHandoff(enabled: true) },
+            .change("/hints/disable") { (_) throws(AdminFailure) in try await node.setHandoff(enabled: false) },
+            .change("/hints/truncate") { (request) throws(AdminFailure) in
+                try await node.truncateHints(of: request.parameter("node"))
+            },
+        ]
     }
 }

@@ -29,10 +29,12 @@ package final class AdminServer: Sendable {
 
     /// Begins to listen.
     package static func start(
-        at address: SocketAddress, for node: any NodeAdministration, limits: Limits = Limits(), on host: Host
+        at address: SocketAddress, for node: any NodeAdministration, access: AdminAccess? = nil,
+        limits: Limits = Limits(), on host: Host
     ) async throws(NetworkError) -> AdminServer {
         let loop: any Loop = host.loops[0]
-        let door = AdminDoor(routes: AdminRoutes(node), limits: limits, background: host.background)
+        let door = AdminDoor(
+            routes: AdminRoutes(node, access: access), limits: limits, background: host.background, time: host.time)
         let listener: any Listener = try await host.network.listen(at: address, on: [loop]) { loop in
             AdminConnection(door: door, loop: loop)
         }
@@ -59,12 +61,16 @@ final class AdminDoor: @unchecked Sendable {
     let routes: AdminRoutes
     let limits: AdminServer.Limits
     let background: any Background
+    let time: any TimeSource
     private var connections: [ObjectIdentifier: AdminConnection] = [:]
 
-    init(routes: AdminRoutes, limits: AdminServer.Limits, background: any Background) {
+    init(
+        routes: AdminRoutes, limits: AdminServer.Limits, background: any Background, time: any TimeSource
+    ) {
         self.routes = routes
         self.limits = limits
         self.background = background
+        self.time = time
     }
 
     /// False when there are too many already.
@@ -158,9 +164,51 @@ final class AdminConnection: ConnectionHandler, @unchecked Sendable {
         timer?.cancel()
         connection?.pauseReading()
         door.background.run("admin request", on: loop) { [self] in
-            let response: HTTPResponse = await door.routes.answer(request)
+            let answer: AdminAnswer = await door.routes.answer(request)
+            if case .operation(let operation) = answer { return await follow(operation) }
+            guard let response = door.routes.response(answer, to: request) else { return }
             loop.execute { [self] in finish(request, response) }
         }
+    }
+
+    // MARK: Work that takes long
+
+    private static let lineType = HTTPResponse.lineStreamType
+    /// A line comes at least this often, so that whoever waits knows that the node lives.
+    private static let lineInterval: Duration = .milliseconds(500)
+    /// What a reader who does not keep up may leave unread before lines are left out.
+    private static let unreadLimit = 64 << 10
+
+    /// Tells how far the work is until it has ended, or nobody listens any more.
+    private func follow(_ operation: Operation) async {
+        loop.execute { [self] in write(HTTPResponse.streamHead(contentType: AdminConnection.lineType), isLast: false) }
+        var pause: Duration = .milliseconds(2)
+        var silent: Duration = .zero
+        while state == .answering {
+            let report: OperationReport = await operation.present()
+            let isLast: Bool = report.state != .running
+            if isLast || silent >= AdminConnection.lineInterval {
+                silent = .zero
+                let line: [UInt8] = Array((report.json.compactText + "\n").utf8)
+                loop.execute { [self] in write(line, isLast: isLast) }
+            }
+            if isLast { return }
+            do throws(CancellationError) {
+                try await door.time.sleep(for: pause)
+            } catch { return }
+            silent += pause
+            pause = min(pause * 2, AdminConnection.lineInterval)
+        }
+    }
+
+    private func write(_ bytes: [UInt8], isLast: Bool) {
+        guard state == .answering, let connection else { return }
+        if isLast || connection.unsentByteCount < AdminConnection.unreadLimit {
+            var writer = ByteWriter()
+            writer.write(bytes)
+            connection.send(&writer)
+        }
+        if isLast { end() }
     }
 
     private func finish(_ request: HTTPRequest, _ response: HTTPResponse) {

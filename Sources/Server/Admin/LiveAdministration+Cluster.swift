@@ -206,6 +206,25 @@ enum PartitionKeyText {
         return Token(ofKey: key.span)
     }
 
+    /// A key as it would be typed; in hexadecimal digits where the columns are not known.
+    static func text(of key: [UInt8], _ columns: [ColumnDefinition]) -> String {
+        var components: [[UInt8]] = [key]
+        if columns.count > 1 {
+            components = (try? PartitionKey.components(of: key.span.bytes, count: columns.count)) ?? []
+        }
+        guard components.count == columns.count else {
+            return "0x" + key.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        }
+        let texts: [String] = zip(components, columns).map { component, column in
+            let isText: Bool = column.type == .text || column.type == .ascii
+            let text: String =
+                isText ? String(decoding: component, as: UTF8.self) : column.type.cqlLiteral(of: component.span.bytes)
+            if columns.count == 1 { return text }
+            return text.map { $0 == ":" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+        }
+        return texts.joined(separator: ":")
+    }
+
     private static func split(_ text: String) -> [String] {
         var parts: [String] = [""]
         var isEscaped = false

@@ -18,19 +18,45 @@ final class LiveAdministration: NodeAdministration {
         case stopping
     }
 
+    /// How far the node has been told to stop serving without stopping (`nodetool drain`).
+    enum Draining: String, Sendable {
+        case draining, drained
+    }
+
     private let life = Mutex(Life.starting)
-    private let time: any TimeSource
+    let time: any TimeSource
+    let settings: LiveSettings
+    let operations: Operations
+    /// Whether requests are being counted by partition.
+    let isSampling = Atomic<Bool>(false)
+    let draining = Mutex<Draining?>(nil)
+    private let startedLogs = Mutex<NodeLog?>(nil)
+    private let silentLogs: NodeLog
     private let startedAt: UInt64
     /// Bytes that the process has in use, and bytes of the machine.
-    private let memory: (@Sendable () -> (resident: Int, machine: Int))?
+    let memory: (@Sendable () -> (resident: Int, machine: Int))?
 
-    init(time: any TimeSource, memory: (@Sendable () -> (resident: Int, machine: Int))?) {
-        self.time = time
-        self.startedAt = time.monotonicNanoseconds
+    init(_ configuration: NodeConfiguration, _ host: Host, memory: (@Sendable () -> (resident: Int, machine: Int))?) {
+        self.time = host.time
+        self.settings = LiveSettings(configuration)
+        self.operations = Operations(host: host)
+        self.silentLogs = .silent(host.time)
+        self.startedAt = host.time.monotonicNanoseconds
         self.memory = memory
     }
 
-    func started(_ parts: Node.Parts) {
+    /// Where the node writes its log.
+    var logs: NodeLog { startedLogs.withLock { $0 } ?? silentLogs }
+
+    /// The node has all its parts now.
+    func started(_ parts: Node.Parts, _ logs: NodeLog) async throws {
+        startedLogs.withLock { $0 = logs }
+        parts.engine.describeTables { table in
+            CreateStatementText.table(table, isVirtual: false, withInternals: true)
+        }
+        parts.engine.setSnapshotPace(linksPerSecond: settings.now.integer("snapshot_links_per_second"))
+        try await parts.engine.setBackups(settings.now.boolean("incremental_backups"))
+        try await CompactionHistory.record(of: parts)
         life.withLock { $0 = .running(parts) }
     }
 
@@ -50,11 +76,22 @@ final class LiveAdministration: NodeAdministration {
         }
     }
 
+    var uptimeNanoseconds: UInt64 { time.monotonicNanoseconds &- startedAt }
+
     // MARK: This node
 
     func readiness() async -> Readiness {
         do throws(AdminFailure) {
-            _ = try current()
+            let (parts, metadata) = try current()
+            if let draining = draining.withLock({ $0 }) {
+                return Readiness(isReady: false, reason: "The node is \(draining.rawValue).")
+            }
+            guard await parts.door.isOpen else {
+                return Readiness(isReady: false, reason: "The node takes no clients (nodetool enablebinary).")
+            }
+            guard metadata.member(NodeID(parts.local.hostID))?.state == .normal else {
+                return Readiness(isReady: false, reason: "The node is not a normal member of its cluster.")
+            }
             return Readiness(isReady: true)
         } catch {
             return Readiness(isReady: false, reason: error.reason)
@@ -72,9 +109,9 @@ final class LiveAdministration: NodeAdministration {
         let internode: SocketAddress = own?.internode ?? parts.messages.service.address ?? .loopback(port: 0)
         return NodeReport(
             id: parts.local.hostID.description, clusterName: metadata.clusterName,
-            endpoint: Endpoint(internode), native: Endpoint(own?.native ?? parts.listener.address),
+            endpoint: Endpoint(internode), native: Endpoint(own?.native ?? parts.door.address),
             datacenter: parts.local.dataCenter, rack: parts.local.rack, state: RingState(own?.state ?? .joining),
-            isGossiping: await parts.gossip.gossips(), isServingClients: true,
+            isGossiping: await parts.gossip.gossips(), isServingClients: await parts.door.isOpen,
             loadByteCount: await NodeLoad.byteCount(of: parts.engine, metadata.schema),
             generation: Int(parts.local.generation),
             uptimeSeconds: Int((time.monotonicNanoseconds &- startedAt) / 1_000_000_000),
@@ -98,7 +135,8 @@ final class LiveAdministration: NodeAdministration {
         }
         let own: Member? = metadata.member(NodeID(parts.local.hostID))
         return NetworkReport(
-            mode: RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: nil,
+            mode: draining.withLock { $0?.rawValue.uppercased() }
+                ?? RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: nil,
             readRepairsBlocking: nil, readRepairsBackground: nil, pools: pools,
             peers: traffic.compactMap { peer in
                 metadata.member(peer.node).map { NetworkReport.Peer(peer, at: Endpoint($0.internode)) }

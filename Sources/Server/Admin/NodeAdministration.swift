@@ -30,4 +30,10 @@ package protocol NodeAdministration: Sendable {
     /// - Parameter node: of one node, by its host id or its address; of all when nil.
     /// - Throws: `.invalid` when the node is unknown.
     func truncateHints(of node: String?) async throws(AdminFailure)
+    /// Paths of its own, beside those that every node has.
+    var routes: [AdminRoute] { get }
+}
+
+extension NodeAdministration {
+    package var routes: [AdminRoute] { [] }
 }

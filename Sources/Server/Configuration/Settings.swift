@@ -80,6 +80,9 @@ package enum Settings {
             name: "admin_port", kind: .integer(-1...65535), standard: "7199",
             meaning: "The port for nodetool and monitoring; 0 chooses a free one, -1 opens none."),
         Setting(
+            name: "admin_password_file", kind: .text, standard: "",
+            meaning: "The file of the names and passwords that the admin port asks for; empty for none."),
+        Setting(
             name: "native_transport_max_frame_size", kind: .size, standard: "16MiB", meaning: "The largest request."),
         Setting(
             name: "native_transport_max_concurrent_connections", kind: .integer(-1...1_000_000), standard: "-1",
@@ -151,7 +154,7 @@ package enum Settings {
         Setting(name: "file_cache_size", kind: .size, standard: "64MiB", meaning: "Memory of blocks read from files."),
         Setting(
             name: "compaction_throughput", kind: .rate, standard: "64MiB/s",
-            meaning: "Bytes a second that compaction reads; 0 for no limit."),
+            meaning: "Bytes a second that compaction of each shard writes; 0 for no limit."),
         Setting(
             name: "batch_size_warn_threshold", kind: .size, standard: "5KiB",
             meaning: "The size of a batch over several partitions from which on clients are warned."),
@@ -170,6 +173,18 @@ package enum Settings {
         Setting(
             name: "maximum_timestamp_fail_threshold", kind: .duration, standard: "1d",
             meaning: "How far ahead of the node's clock the timestamp of a write may be; 0 for no limit."),
+        Setting(
+            name: "incremental_backups", kind: .boolean, standard: "false",
+            meaning: "Whether every file that a flush writes is linked into the folder backups."),
+        Setting(
+            name: "snapshot_links_per_second", kind: .integer(0...1_000_000), standard: "0",
+            meaning: "Files of snapshots that are linked each second; 0 for no limit."),
+        Setting(
+            name: "stream_throughput_outbound", kind: .rate, standard: "24MiB/s",
+            meaning: "Bytes a second that are streamed to other nodes; 0 for no limit."),
+        Setting(
+            name: "inter_dc_stream_throughput_outbound", kind: .rate, standard: "24MiB/s",
+            meaning: "Bytes a second that are streamed to nodes of other datacenters; 0 for no limit."),
         Setting(
             name: "auto_snapshot", kind: .boolean, standard: "true",
             meaning: "Whether a table is kept as a snapshot when it is dropped or truncated."),

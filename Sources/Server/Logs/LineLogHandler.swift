@@ -5,17 +5,24 @@ import Logging
 /// Turns an event into a line and hands it on.
 struct LineLogHandler: LogHandler {
     let label: String
-    var logLevel: Logger.Level
+    private let levels: NodeLog.Current
+    /// For a logger that has been given a level of its own.
+    private var ownLevel: Logger.Level?
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     private let time: any TimeSource
     private let write: @Sendable (String) -> Void
 
-    init(label: String, level: Logger.Level, time: any TimeSource, write: @escaping @Sendable (String) -> Void) {
+    init(label: String, levels: NodeLog.Current, time: any TimeSource, write: @escaping @Sendable (String) -> Void) {
         self.label = label
-        self.logLevel = level
+        self.levels = levels
         self.time = time
         self.write = write
+    }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? levels.level(of: label) }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {

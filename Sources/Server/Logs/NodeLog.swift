@@ -1,15 +1,16 @@
 package import Environment
 package import Logging
+import Synchronization
 
 /// Where the parts of a node write what happens to it: one line for each event.
 package struct NodeLog: Sendable {
-    private let levels: LogLevels
+    private let current: Current
     private let time: any TimeSource
     private let write: @Sendable (String) -> Void
 
     /// - Parameter write: takes a line with its line feed; may be called from any thread.
     package init(levels: LogLevels, time: any TimeSource, write: @escaping @Sendable (String) -> Void) {
-        self.levels = levels
+        self.current = Current(levels)
         self.time = time
         self.write = write
     }
@@ -22,8 +23,45 @@ package struct NodeLog: Sendable {
     /// The logger of one part, such as `node` or `sessions`.
     package func logger(_ part: String) -> Logger {
         Logger(label: part) { label in
-            LineLogHandler(label: label, level: levels.level(of: label), time: time, write: write)
+            LineLogHandler(label: label, levels: current, time: time, write: write)
         }
+    }
+
+    /// The levels as they are now.
+    final class Current: Sendable {
+        private let levels: Mutex<LogLevels>
+        private let atStart: LogLevels
+
+        init(_ levels: LogLevels) {
+            self.levels = Mutex(levels)
+            self.atStart = levels
+        }
+
+        var now: LogLevels { levels.withLock { $0 } }
+
+        func level(of part: String) -> Logger.Level { levels.withLock { $0.level(of: part) } }
+
+        func change(_ body: (inout LogLevels) -> Void) {
+            levels.withLock { body(&$0) }
+        }
+
+        func reset() {
+            levels.withLock { $0 = atStart }
+        }
+    }
+
+    var levels: LogLevels { current.now }
+
+    /// Writes from another level on; `part` is nil for all parts that have no level of their own.
+    func setLevel(_ level: Logger.Level, of part: String?) {
+        current.change { levels in
+            if let part { levels.set(level, of: part) } else { levels.usual = level }
+        }
+    }
+
+    /// Writes as it did at the start.
+    func resetLevels() {
+        current.reset()
     }
 }
 
@@ -53,6 +91,25 @@ package struct LogLevels: Sendable, Equatable {
     }
 
     package func level(of part: String) -> Logger.Level { byPart[part] ?? usual }
+
+    mutating func set(_ level: Logger.Level, of part: String) {
+        byPart[part] = level
+    }
+
+    /// The parts of a node that write.
+    static let parts: [String] = [
+        "admin", "cluster", "hints", "internode", "node", "schema", "sessions", "storage",
+    ]
+
+    /// The level of a word, also of one that Java's loggers have; nil for other words.
+    static func level(ofWord word: String) -> Logger.Level? {
+        switch word.lowercased() {
+        case "warn": .warning
+        case "all": .trace
+        case "off": .critical
+        default: Logger.Level(rawValue: word.lowercased())
+        }
+    }
 
     package static let names: [String] = Logger.Level.allCases.map(\.rawValue)
 

@@ -25,15 +25,18 @@ package final class Node: Sendable {
         var watch: ClusterWatch
         var group: ShardGroup
         var sessions: [ShardSessions]
-        var listener: any Listener
+        var door: ClientDoor
         var log: Logger
     }
 
     let parts: Parts
     private let admin: AdminPort
     private let load: NodeLoad
+    /// What the node does from time to time.
+    private let chores: [any BackgroundWork]
 
-    init(_ parts: Parts, _ admin: AdminPort, _ load: NodeLoad) {
+    init(_ parts: Parts, _ admin: AdminPort, _ load: NodeLoad, chores: [any BackgroundWork]) {
+        self.chores = chores
         self.parts = parts
         self.admin = admin
         self.load = load
@@ -43,7 +46,7 @@ package final class Node: Sendable {
     package var engine: StorageEngine { parts.engine }
 
     /// Where clients connect.
-    package var clientAddress: SocketAddress { parts.listener.address }
+    package var clientAddress: SocketAddress { parts.door.address }
 
     /// Where other nodes connect.
     package var internodeAddress: SocketAddress? { parts.messages.service.address }
@@ -76,19 +79,16 @@ package final class Node: Sendable {
         }
     }
 
-    /// How long clients' requests that are under way are waited for.
-    private static let drainTimeout: Duration = .milliseconds(500)
-
     /// Takes leave of the other nodes and of clients, lets what is under way end, and writes what is in memory.
     package func stop() async {
         parts.log.info("Stopping")
         admin.administration.stops()
+        for work in chores { work.cancel() }
+        for work in chores { await work.wait() }
         await load.stop()
         // What clients have under way still needs the other nodes, which let go of this one when it says goodbye.
-        await parts.listener.close()
-        onSessions { $0.pauseAll() }
-        await drain()
-        onSessions { $0.closeAll() }
+        await parts.door.close()
+        await parts.letClientsFinish()
         await parts.coordination.batchLog.stop()
         await parts.gossip.stop()
         await parts.delivery.stop()
@@ -98,26 +98,5 @@ package final class Node: Sendable {
         await parts.engine.close()
         await admin.close()
         parts.log.info("Stopped")
-    }
-
-    private func onSessions(_ body: @escaping @Sendable (ShardSessions) -> Void) {
-        for (index, shard) in parts.sessions.enumerated() {
-            parts.host.loops[index].execute { body(shard) }
-        }
-    }
-
-    /// Waits until no request of a client is under way.
-    private func drain() async {
-        let deadline = Deadline(Node.drainTimeout, parts.host.time)
-        while !deadline.hasPassed(parts.host.time) {
-            var busyCount = 0
-            for (index, shard) in parts.sessions.enumerated() {
-                busyCount += await withUnsafeContinuation { continuation in
-                    parts.host.loops[index].execute { continuation.resume(returning: shard.busyCount) }
-                }
-            }
-            if busyCount == 0 { return }
-            do { try await parts.host.time.sleep(for: .milliseconds(10)) } catch { return }
-        }
     }
 }

@@ -57,19 +57,22 @@ struct NodeStart {
                 coordination: data.coordination, gossip: data.gossip, hints: data.hints, delivery: data.delivery,
                 schema: live, watch: watch, seeds: place.seeds))
         try await group.run(on: 0) { executor in try await executor.restoreStatements() }
-        let listener = try await listen(group, sessions, at: place.wantedNative)
-        try await place.metadata.clientsConnect(at: try await native(listener.address))
+        let door = try await openDoor(group, sessions, at: place.wantedNative)
+        try await place.metadata.clientsConnect(at: try await native(door.address))
         await beginGossip(data, place, watch)
         let load = NodeLoad(of: engine, place.metadata, through: data.gossip, on: host)
         let parts = Node.Parts(
             host: host, configuration: configuration, local: local, messages: place.messages,
             metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
             hints: data.hints, delivery: data.delivery, watch: watch, group: group, sessions: sessions,
-            listener: listener, log: log)
-        admin.administration.started(parts)
+            door: door, log: log)
+        try await admin.administration.started(parts, logs)
+        let administration: LiveAdministration = admin.administration
+        context.liveSettings = { administration.settings.now.shown }
+        context.liveRows = { table in await administration.viewRows(table) }
         log.info(
             "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
-        return Node(parts, admin, load)
+        return Node(parts, admin, load, chores: [admin.administration.watchSnapshots(host)])
     }
 
     private func identity(_ folder: String) async throws -> LocalNode {
@@ -289,15 +292,16 @@ struct NodeStart {
         }
     }
 
-    private func listen(
+    private func openDoor(
         _ group: ShardGroup, _ sessions: [ShardSessions], at address: SocketAddress
-    ) async throws -> any Listener {
+    ) async throws -> ClientDoor {
         let limits: SessionLimits = configuration.sessions
-        let listener = try await host.network.listen(at: address, on: host.loops) { loop in
+        let door = ClientDoor(at: address, on: host) { loop in
             Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
         }
-        log.info("Starting listening for CQL clients", metadata: ["client.address": "\(listener.address)"])
-        return listener
+        try await door.open()
+        log.info("Starting listening for CQL clients", metadata: ["client.address": "\(door.address)"])
+        return door
     }
 }
 

@@ -1,9 +1,11 @@
 import Administration
+import DataModel
 import Environment
 import Primitives
-import Server
 import SimulatedHost
 import Testing
+
+@testable import Server
 
 /// A node that knows nothing and says so, slowly where it is told to.
 private struct FakeAdministration: NodeAdministration {
@@ -37,6 +39,49 @@ private struct FakeAdministration: NodeAdministration {
     func truncateHints(of node: String?) async throws(AdminFailure) {}
 }
 
+/// A node that has work which takes three seconds.
+private struct WorkingAdministration: NodeAdministration {
+    let operations: Operations
+    let time: any TimeSource
+
+    private static let nothing = AdminFailure.unavailable("The node is starting.")
+
+    var routes: [AdminRoute] {
+        [
+            .work("/work") { (request) throws(AdminFailure) in
+                let (time, fails): (any TimeSource, Bool) = (self.time, request.flag("fails"))
+                return operations.begin("work") { operation in
+                    for step in 0..<6 {
+                        if operation.isStopWanted { throw CancellationError() }
+                        operation.note(done: step, of: 6, unit: "steps")
+                        try await time.sleep(for: .milliseconds(500))
+                    }
+                    if fails { throw AdminFailure.unavailable("It went wrong.") }
+                    return .record(["steps": .integer(6)])
+                }
+            }
+        ]
+    }
+
+    func readiness() async -> Readiness { Readiness(isReady: true) }
+    func version() async -> VersionReport { VersionReport(release: "1", cql: "2", protocols: [3]) }
+    func ring(keyspace: String?, includesTokens: Bool) async throws(AdminFailure) -> RingReport {
+        throw WorkingAdministration.nothing
+    }
+    func node() async throws(AdminFailure) -> NodeReport { throw WorkingAdministration.nothing }
+    func cluster() async throws(AdminFailure) -> ClusterReport { throw WorkingAdministration.nothing }
+    func gossip() async throws(AdminFailure) -> GossipReport { throw WorkingAdministration.nothing }
+    func failureDetector() async throws(AdminFailure) -> DetectorReport { throw WorkingAdministration.nothing }
+    func network() async throws(AdminFailure) -> NetworkReport { throw WorkingAdministration.nothing }
+    func replicas(keyspace: String, table: String, key: String) async throws(AdminFailure) -> ReplicasReport {
+        throw WorkingAdministration.nothing
+    }
+    func handoff() async throws(AdminFailure) -> HandoffReport { throw WorkingAdministration.nothing }
+    func setHandoff(enabled: Bool) async throws(AdminFailure) {}
+    func pendingHints() async throws(AdminFailure) -> PendingHintsReport { throw WorkingAdministration.nothing }
+    func truncateHints(of node: String?) async throws(AdminFailure) {}
+}
+
 /// A client that sends bytes and keeps what comes.
 ///
 /// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
@@ -57,6 +102,8 @@ private final class ByteClient: ConnectionHandler, @unchecked Sendable {
         writer.write(bytes)
         connection?.send(&writer)
     }
+
+    func close() { connection?.close() }
 
     func opened(_ connection: any Connection) {
         self.connection = connection
@@ -84,12 +131,15 @@ private final class ByteClient: ConnectionHandler, @unchecked Sendable {
         host = world.makeHost(name: "a").host
     }
 
-    private func start(_ node: FakeAdministration = FakeAdministration(), connections: Int = 64) throws -> AdminServer {
+    private func start(
+        _ node: any NodeAdministration = FakeAdministration(), connections: Int = 64, access: AdminAccess? = nil
+    ) throws -> AdminServer {
         let host: Host = self.host
         return try world.run(on: host.loops[0]) {
             var limits = AdminServer.Limits()
             limits.connections = connections
-            return try await AdminServer.start(at: .loopback(port: 7_199), for: node, limits: limits, on: host)
+            return try await AdminServer.start(
+                at: .loopback(port: 7_199), for: node, access: access, limits: limits, on: host)
         }
     }
 
@@ -151,17 +201,104 @@ private final class ByteClient: ConnectionHandler, @unchecked Sendable {
 
     @Test func knowsEveryPathThatItNames() throws {
         _ = try start()
-        for path in AdminRoutes.reading {
+        for path in AdminRoutes(FakeAdministration()).reading {
             let status: Int? = try status(get(path))
             #expect(status != 404 && status != 405 && status != nil, "\(path)")
         }
-        for path in AdminRoutes.changing { #expect(try status("POST \(path) HTTP/1.1\r\n\r\n") == 200, "\(path)") }
+        for path in AdminRoutes(FakeAdministration()).changing {
+            #expect(try status("POST \(path) HTTP/1.1\r\n\r\n") == 200, "\(path)")
+        }
     }
 
     @Test func refusesWebPages() throws {
         _ = try start()
         let page = "POST /hints/truncate HTTP/1.1\r\nOrigin: http://example.com\r\n\r\n"
         #expect(try status(page) == 403)
+    }
+
+    // MARK: Work that takes long
+
+    private func startWork() throws -> Operations {
+        let operations = Operations(host: host)
+        _ = try start(WorkingAdministration(operations: operations, time: host.time))
+        return operations
+    }
+
+    @Test func tellsLineByLineHowFarWorkIs() throws {
+        _ = try startWork()
+        let client: ByteClient = try connect("POST /work HTTP/1.1\r\n\r\n")
+        try world.run(for: .seconds(5))
+        #expect(client.text.contains("Content-Type: application/x-ndjson\r\n"))
+        let lines: [Substring] = client.text.split(separator: "\r\n\r\n")[1].split(separator: "\n")
+        let reports: [OperationReport] = try lines.map { try OperationReport(json: JSONValue(parsing: String($0))) }
+        #expect(reports.count >= 3)
+        #expect(reports.dropLast().allSatisfy { $0.state == .running && $0.total == 6 })
+        #expect(reports.last?.state == .done && reports.last?.done == 6)
+        #expect(reports.last?.result == .record(["steps": .integer(6)]))
+        #expect(client.isClosed)
+    }
+
+    @Test func workThatFailsSaysWhy() throws {
+        _ = try startWork()
+        let host: Host = self.host
+        let report: OperationReport = try world.run(on: host.loops[0]) {
+            try await AdminClient("127.0.0.1", port: 7_199, host: host).operate(
+                "/work", [HTTPRequest.Parameter("fails", "true")], hear: { _ in })
+        }
+        #expect(report.state == .failed && report.reason == "It went wrong.")
+    }
+
+    @Test func workGoesOnWhenNobodyListens() throws {
+        let operations: Operations = try startWork()
+        let client: ByteClient = try connect("POST /work HTTP/1.1\r\n\r\n")
+        try world.run(for: .milliseconds(700))
+        client.close()
+        try world.run(for: .seconds(5))
+        #expect(operations.known.map(\.report.state) == [.done])
+        let answer: String = try answer("POST /work?wait=false HTTP/1.1\r\n\r\n")
+        #expect(answer.contains("\"state\":\"running\""))
+    }
+
+    @Test func workCanBeStopped() throws {
+        let operations: Operations = try startWork()
+        let client: ByteClient = try connect("POST /work HTTP/1.1\r\n\r\n")
+        try world.run(for: .milliseconds(700))
+        let host: Host = self.host
+        try world.run(on: host.loops[0]) { await operations.known[0].stop() }
+        try world.run(for: .seconds(2))
+        #expect(client.text.contains("\"state\":\"stopped\""))
+    }
+
+    @Test func keepsNoMoreOperationsThanItsLimit() throws {
+        let operations = Operations(host: host)
+        for _ in 0..<200 {
+            _ = operations.begin("nothing") { _ in .null }
+            try world.run(for: .milliseconds(1))
+        }
+        #expect(operations.known.count <= 65)
+    }
+
+    // MARK: Names and passwords
+
+    @Test func asksForANameAndAPasswordWhenThereAreAny() throws {
+        _ = try start(access: try AdminAccess(text: "# people\nanna  s3 cret\n\nben\tpass\r\n"))
+        let refused: String = try answer(get("/version"))
+        #expect(refused.hasPrefix("HTTP/1.1 401 ") && refused.contains("WWW-Authenticate: Basic "))
+        func status(_ user: String, _ password: String) throws -> Int? {
+            let header: String = BasicCredentials.header(AdminClient.Credentials(user: user, password: password))
+            return try self.status(get("/version", "Authorization: \(header)\r\n"))
+        }
+        #expect(try status("anna", "s3 cret") == 200)
+        #expect(try status("ben", "pass") == 200)
+        for (user, password) in [("anna", "s3 cre"), ("anna", "s3 cret2"), ("anna", ""), ("carl", "carl?"), ("", "")] {
+            #expect(try status(user, password) == 401, "\(user) \(password)")
+        }
+        #expect(try self.status(get("/version", "Authorization: Basic !!!\r\n")) == 401)
+        #expect(try self.status(get("/health")) == 200)
+    }
+
+    @Test(arguments: ["", "# nobody\n", "anna\n", "anna \n"]) func refusesPasswordFilesThatNameNobody(text: String) {
+        #expect(throws: ConfigurationError.self) { try AdminAccess(text: text) }
     }
 
     @Test func answersHeadWithoutTheBody() throws {
