@@ -9,6 +9,8 @@ package enum Plant: String, CaseIterable, Sendable {
     case skipLogSync = "skip-log-sync"
     case dropTombstone = "drop-tombstone"
     case acceptOlderBallot = "accept-older-ballot"
+    case leafIgnoresTombstones = "leaf-ignores-tombstones"
+    case purgeBeforeWatermark = "purge-before-watermark"
 
     /// The one that is on. Set before a world begins and by the simulator alone, in its one thread.
     package nonisolated(unsafe) static var active: Plant?
@@ -22,6 +24,8 @@ package enum Plant: String, CaseIterable, Sendable {
         case .skipLogSync: "a write is acknowledged before the commit log is on the disk"
         case .dropTombstone: "a compaction drops tombstones, however young"
         case .acceptOlderBallot: "a replica accepts a proposal though it has promised a newer ballot"
+        case .leafIgnoresTombstones: "the hashes that repair compares leave out tombstones"
+        case .purgeBeforeWatermark: "a compaction drops tombstones past their grace that no repair has spread yet"
         }
     }
 }

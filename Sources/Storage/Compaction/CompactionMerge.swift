@@ -7,6 +7,8 @@ package struct CompactionPurge {
     package var nowSeconds: Int64
     /// Tombstones that were made before this second may go: now less the table's grace.
     package var graceStartSeconds: Int64
+    /// Says the same for the partitions of a token, where it is not the same for all; nil where it is.
+    package var graceStart: ((Token) -> Int64)?
     /// For a partition: the smallest timestamp that it can have outside of the compaction, in other files or in
     /// memtables; `.max` when it cannot be there. A tombstone that is not older than something there stays.
     package var purgeableBefore: (Token, UnsafeRawBufferPointer) -> Int64
@@ -27,9 +29,6 @@ package struct CompactionPurge {
         CompactionPurge(nowSeconds: nowSeconds, graceStartSeconds: .min) { _, _ in .min }
     }
 
-    func allows(_ deletion: Deletion, _ limit: Int64) -> Bool {
-        deletion.timestamp < limit && deletion.localSeconds < graceStartSeconds
-    }
 }
 
 /// One source of a merge, and whether it stands on a partition or a row.
@@ -62,6 +61,8 @@ final class CompactionMerge {
     private var fold = RowFold()
     private var purged = ByteWriter(capacity: 4_096)
     private var purgeLimit: Int64 = .min
+    /// Tombstones of the current partition that were made before this second may go.
+    private var graceStart: Int64 = .min
     private var allRanges = RangeDeletions()
     /// The members whose current row was given out last.
     private var used: [MergeSource] = []
@@ -168,13 +169,18 @@ final class CompactionMerge {
             for range in member.cursor.rangeDeletions { allRanges.insert(range) }
         }
         purgeLimit = key.withUnsafeBytes { purge.purgeableBefore(token, $0) }
-        partitionDeletion = purge.allows(fullDeletion, purgeLimit) ? .none : fullDeletion
+        graceStart = purge.graceStart.map { $0(token) } ?? purge.graceStartSeconds
+        partitionDeletion = isPurgeable(fullDeletion) ? .none : fullDeletion
         ranges = allRanges.ranges.filter {
-            $0.deletion.timestamp > fullDeletion.timestamp && !purge.allows($0.deletion, purgeLimit)
+            $0.deletion.timestamp > fullDeletion.timestamp && !isPurgeable($0.deletion)
         }
         fold.begin(shadow: fullDeletion)
         for member in members { try fold.add(member.cursor.staticRow) }
         staticRow = [UInt8](try purgedRow(try fold.finish()))
+    }
+
+    private func isPurgeable(_ deletion: Deletion) -> Bool {
+        deletion.timestamp < purgeLimit && deletion.localSeconds < graceStart
     }
 
     /// Moves to the next row of the partition that something is left of.
@@ -214,7 +220,7 @@ final class CompactionMerge {
         purged.removeAll()
         do throws(DecodingError) {
             try RowPurge.purge(
-                unsafe RawSpan(_unsafeBytes: row), now: purge.nowSeconds, graceStart: purge.graceStartSeconds,
+                unsafe RawSpan(_unsafeBytes: row), now: purge.nowSeconds, graceStart: graceStart,
                 purgeableBefore: purgeLimit, to: &purged)
         } catch {
             throw .decoding(error)

@@ -97,7 +97,7 @@ struct ShardFolders {
         var listed: Set<UInt64> = []
         for table in manifest.tables { listed.formUnion(table.files.map(\.generation)) }
         do throws(DiskError) {
-            for name in try await disk.list(folder) where name != "manifest" {
+            for name in try await disk.list(folder) where name != "manifest" && name != HashTreeFile.name {
                 if let generation = SSTableName.generation(of: name), listed.contains(generation) { continue }
                 try await disk.remove(folder + "/" + name)
             }

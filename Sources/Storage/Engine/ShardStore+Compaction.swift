@@ -135,6 +135,7 @@ extension ShardStore {
         }
         await flusher?.wait()
         await compactor?.wait()
+        await saveHashes()
         for id in tableIDs {
             for file in table(id)?.sstables ?? [] { await file.table.close() }
         }
@@ -218,7 +219,7 @@ extension TableStore {
             return CompactionPurge(nowSeconds: now, graceStartSeconds: .max) { _, _ in .max }
         }
         #endif
-        return CompactionPurge(nowSeconds: now, graceStartSeconds: graceStart) { [self] token, key in
+        var purge = CompactionPurge(nowSeconds: now, graceStartSeconds: graceStart) { [self] token, key in
             var limit: Int64 = .max
             if let memtable, memtable.find(token, key) != nil {
                 limit = min(limit, memtable.statistics.minimumTimestamp)
@@ -231,5 +232,10 @@ extension TableStore {
             }
             return limit
         }
+        if let purgeStart = shard.purgeRule?(definition) { purge.graceStart = { token in purgeStart(token, now) } }
+        #if PLANTS
+        if Plant.isOn(.purgeBeforeWatermark) { purge.graceStart = nil }
+        #endif
+        return purge
     }
 }

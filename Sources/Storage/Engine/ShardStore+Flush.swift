@@ -112,6 +112,8 @@ extension ShardStore {
             manifest.add(added.map(\.entry), to: table.id, flushed: frozen.flushed)
         }
         table.replaceSSTables(removing: [], adding: added)
+        // Which leaves it was has been marked while the file was written.
+        table.contentChangeCount &+= 1
         forget(frozen, of: table)
         table.flushCount += 1
         table.flushedByteCount += frozen.file?.byteCount ?? 0
@@ -147,7 +149,7 @@ extension ShardStore {
         let description: SSTableDescription?
         do throws(StorageError) {
             let source: any SourceCursor = frozen.memtable.makeCursor(ReadCommand(partitions: .all))
-            try await copy(ReadCursor(sources: [source], isReversed: false), to: writer)
+            try await copy(ReadCursor(sources: [source], isReversed: false), of: table, to: writer)
             description = try await writer.finish()
         } catch {
             await writer.abort()
@@ -167,7 +169,9 @@ extension ShardStore {
         }
     }
 
-    private func copy(_ cursor: ReadCursor, to writer: SSTableWriter) async throws(StorageError) {
+    private func copy(
+        _ cursor: ReadCursor, of table: TableStore, to writer: SSTableWriter
+    ) async throws(StorageError) {
         var isInPartition = false
         var turnRowCount = 0
         while true {
@@ -175,6 +179,7 @@ extension ShardStore {
             case .partition:
                 if isInPartition { writer.endPartition() }
                 isInPartition = true
+                table.hashes.forget(cursor.token)
                 writer.beginPartition(token: cursor.token, key: cursor.key, deletion: cursor.partitionDeletion)
                 if !cursor.staticRow.isEmpty { try writer.setStaticRow(cursor.staticRow) }
                 for range in cursor.rangeDeletions { writer.addRangeDeletion(range) }

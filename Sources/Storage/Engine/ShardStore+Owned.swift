@@ -10,6 +10,8 @@ extension ShardStore {
         guard table.owned != ranges else { return }
         await stopCompaction(of: table)
         table.owned = ranges
+        // From now on compactions change what files hold of tokens that were owned before.
+        table.markChanged()
         suspectFiles(of: table)
         table.compactionBarrierCount -= 1
         requestCompaction(table)

@@ -29,6 +29,7 @@ extension ShardStore {
             memtable.tellWaiting(nil)
         }
         table.replaceSSTables(removing: files.map(\.generation), adding: [])
+        table.markChanged()
         retire(files + doomed.compactMap(\.file))
         logFlushed(table.id, upTo: position)
         if isDropped { removeTable(table.id) }

@@ -64,6 +64,10 @@ public final class ShardStore: @unchecked Sendable {
     /// Held by the compaction that runs.
     let compactionGate = SerialGate()
     let throttle: CompactionThrottle
+    /// Which tombstones compactions keep, however old they are; nil for the grace alone.
+    var purgeRule: PurgeRule?
+    /// Limits how fast data is hashed.
+    package let hashThrottle: CompactionThrottle
     var compactionQueue: [TableStore] = []
     /// Told of every compaction that has ended well.
     var whenCompacted: (@Sendable (CompactionRecord) -> Void)?
@@ -90,6 +94,8 @@ public final class ShardStore: @unchecked Sendable {
             path: folder + "/manifest", magic: ShardManifest.magic, disk: host.disk)
         self.nextGeneration = manifest.nextGeneration
         self.throttle = CompactionThrottle(bytesPerSecond: options.compactionByteCountPerSecond, time: host.time)
+        self.hashThrottle = CompactionThrottle(
+            bytesPerSecond: options.hashByteCountPerSecond / shardCount, time: host.time)
         self.tokens = ShardSlices(count: shardCount).tokens(of: index)
         self.cache = BlockCache(byteLimit: options.blockCacheByteCount / shardCount)
         self.limitByteCount = max(1 << 20, options.memtableByteCount / shardCount)

@@ -12,7 +12,7 @@ extension StorageEngine {
     /// process
     ///   has the folder.
     package static func open(
-        _ options: StorageOptions, host: Host, tables: [TableDefinition]
+        _ options: StorageOptions, host: Host, tables: [TableDefinition], purgeRule: PurgeRule? = nil
     ) async throws(StorageError) -> StorageEngine {
         do throws(DiskError) {
             try await host.disk.createDirectory(options.dataDirectory)
@@ -29,6 +29,7 @@ extension StorageEngine {
             let shard = ShardStore(
                 index: manifest.shard, host: host, options: options,
                 folder: folders.folder(of: manifest.shard, in: layout), manifest: manifest, shardCount: manifests.count)
+            shard.purgeRule = purgeRule
             for table in tables where manifest.table(table.id)?.isDropped != true {
                 shard.addTable(TableStore(table, isLogged: true, shard: shard))
             }
@@ -36,6 +37,7 @@ extension StorageEngine {
         }
         let recovery = Recovery(shards: shards, layout: layout, host: host)
         try await recovery.openFiles()
+        for shard in shards { await shard.loadHashes() }
         let (log, notes) = try await replay(options, host, recovery)
         for shard in shards { shard.attach(log.shards[shard.index]) }
         let engine = StorageEngine(

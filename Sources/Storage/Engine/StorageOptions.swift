@@ -28,6 +28,8 @@ public struct StorageOptions: Sendable, Hashable {
     public var blockCacheByteCount: Int = 64 << 20
     /// Bytes a second that compactions of one shard read; 0 for no limit (`compaction_throughput`).
     public var compactionByteCountPerSecond: Int = 64 << 20
+    /// Bytes of rows a second that all shards together hash for repairs; 0 for no limit (`repair_throughput`).
+    public var hashByteCountPerSecond: Int = 16 << 20
     /// Whether tables are compacted in the background after flushes.
     public var isCompactionEnabled: Bool = true
     /// Whether a snapshot is made before a table is truncated or dropped (`auto_snapshot`).

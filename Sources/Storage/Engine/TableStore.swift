@@ -51,6 +51,10 @@ public final class TableStore: @unchecked Sendable {
     var foreignSuspects: Set<UInt64> = []
     /// Files that were rewritten or removed for what they held of other tokens.
     var cleanedCount = 0
+    /// Hashes of what the files hold.
+    var hashes = HashTree()
+    /// How often the files have come to hold something else: not with compactions.
+    var contentChangeCount: UInt64 = 0
 
     init(_ definition: TableDefinition, isLogged: Bool, isOrphan: Bool = false, shard: ShardStore) {
         self.definition = definition
@@ -71,6 +75,13 @@ public final class TableStore: @unchecked Sendable {
     private func noteColumns() {
         simpleColumns = definition.regulars.filter { !$0.type.isMultiCell && $0.type != .counter }.map(\.id).sorted()
         isMultiCellFree = simpleColumns.count == definition.regulars.count
+    }
+
+    /// Takes note of that the files hold something else in these tokens, in all when nil: from now on, in the same step
+    /// in which files become live or go.
+    package func markChanged(_ tokens: ClosedRange<Token>? = nil) {
+        contentChangeCount &+= 1
+        if let tokens { hashes.forget(tokens) } else { hashes.forgetAll() }
     }
 
     /// Takes files in and lets others go, in one step as readers see it.

@@ -31,6 +31,7 @@ extension ShardStore {
             manifest.add(files.map(\.entry), to: table.id, flushed: .start)
         }
         table.replaceSSTables(removing: [], adding: files)
+        for file in files { table.markChanged(file.table.tokens) }
         requestCompaction(table)
         return .live
     }
