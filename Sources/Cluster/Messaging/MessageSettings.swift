@@ -76,7 +76,9 @@ extension Verb {
         case .mutation, .readRow, .readRepair, .counterMutation, .forwardedMutation, .truncate, .paxosPrepare,
             .paxosPropose, .paxosCommit, .batchStore, .batchRemove:
             .data
-        case .readRange, .hint, .streamOpen, .streamFile, .streamRows, .streamClose, .streamTruncated: .bulk
+        case .readRange, .hint, .streamOpen, .streamFile, .streamRows, .streamClose, .streamTruncated, .repairCut,
+            .repairLeaves, .repairUnits, .repairFetch, .repairApply, .repairMark:
+            .bulk
         }
     }
 }

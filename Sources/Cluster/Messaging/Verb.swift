@@ -40,6 +40,14 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     case streamRows = 86
     case streamClose = 87
     case streamTruncated = 88
+
+    // Making replicas equal.
+    case repairCut = 128
+    case repairLeaves = 129
+    case repairUnits = 130
+    case repairFetch = 131
+    case repairApply = 132
+    case repairMark = 133
 }
 
 /// The kinds of streams between two nodes, so that what is large never delays what is urgent.

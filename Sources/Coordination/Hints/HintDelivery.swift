@@ -42,6 +42,7 @@ package final class HintDelivery: @unchecked Sendable {
     private let loop: any Loop
     private let tableExists: @Sendable (UUID) -> Bool
     private let truncatedAt: @Sendable (UUID) -> Int64?
+    private let missed: MissedWrites?
 
     private var sessions: [NodeID: any BackgroundWork] = [:]
     private var isRunning = false
@@ -55,12 +56,14 @@ package final class HintDelivery: @unchecked Sendable {
     /// - Parameters:
     ///   - tableExists: whether a table is still there; asked on loop 0.
     ///   - truncatedAt: when a table was last truncated, by the clock that hints are dated with.
+    ///   - missed: told of hints that are too old to be delivered.
     package init(
         store: HintStore, host: Host, messenger: any Messenger, liveness: Liveness,
         tableExists: @escaping @Sendable (UUID) -> Bool,
-        truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }
+        truncatedAt: @escaping @Sendable (UUID) -> Int64? = { _ in nil }, missed: MissedWrites? = nil
     ) {
         self.store = store
+        self.missed = missed
         self.messenger = messenger
         self.liveness = liveness
         self.time = host.time
@@ -257,6 +260,7 @@ package final class HintDelivery: @unchecked Sendable {
             place += 1
             if hint.isExpired(atMicroseconds: now) {
                 counters.expired += 1
+                missed?.note(hint.mutation.span.bytes)
             } else if let table = hint.table, tableExists(table) {
                 if isFromBeforeTruncation(hint) {
                     counters.ofTruncatedTables += 1

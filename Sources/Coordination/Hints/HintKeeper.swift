@@ -8,10 +8,13 @@ import Storage
 final class HintKeeper: HintSink {
     private let store: HintStore
     private let replica: ReplicaShard
+    /// Told of what is not kept.
+    private let missed: MissedWrites?
 
-    init(store: HintStore, replica: ReplicaShard) {
+    init(store: HintStore, replica: ReplicaShard, missed: MissedWrites? = nil) {
         self.store = store
         self.replica = replica
+        self.missed = missed
     }
 
     func keep(_ mutation: RawSpan, for node: NodeID, madeAt: Int64) {
@@ -20,7 +23,8 @@ final class HintKeeper: HintSink {
                 for: node, created: madeAt, grace: grace(of: mutation), mutation: mutation,
                 on: replica.store.loop.index)
         } catch {
-            // The store counts what it refuses; the replica will need a repair.
+            // The store counts what it refuses; the replica needs a repair of the range.
+            missed?.note(mutation)
         }
     }
 
@@ -31,13 +35,15 @@ final class HintKeeper: HintSink {
         let grace: UInt32 = grace(of: mutation)
         let store: HintStore = self.store
         let loop: any Loop = replica.store.loop
+        let missed: MissedWrites? = self.missed
         replica.host.background.run("durable hint", on: loop) {
             do throws(HintRefusal) {
                 try await store.appendDurably(
                     for: node, created: madeAt, grace: grace, mutation: bytes, on: loop.index)
                 stored()
             } catch {
-                // Nobody is told: the write then ends by its deadline.
+                // The write then ends by its deadline.
+                missed?.note(bytes.span.bytes)
             }
         }
     }

@@ -50,12 +50,14 @@ package final class NodeCoordination: Sendable {
         package var truncations: TruncationTimes
         /// Where batches are kept.
         package var batches: BatchTable
+        /// Told of hints that are given up.
+        package var missed: MissedWrites?
         /// By which value of the metadata this node acts.
         package var applied: AppliedEpoch
 
         package init(
             host: Host, local: NodeID, liveness: Liveness, messages: MessageService, clock: HybridClock,
-            hints: HintStore, truncations: TruncationTimes, batches: BatchTable,
+            hints: HintStore, truncations: TruncationTimes, batches: BatchTable, missed: MissedWrites? = nil,
             applied: AppliedEpoch = AppliedEpoch()
         ) {
             self.host = host
@@ -66,7 +68,13 @@ package final class NodeCoordination: Sendable {
             self.hints = hints
             self.truncations = truncations
             self.batches = batches
+            self.missed = missed
             self.applied = applied
+        }
+
+        /// What keeps the hints of a shard.
+        func keeper(_ replica: ReplicaShard) -> HintKeeper {
+            HintKeeper(store: hints, replica: replica, missed: missed)
         }
     }
 
@@ -101,7 +109,7 @@ package final class NodeCoordination: Sendable {
                 clock: parts.clock)
         }
         let writers: [WriteCoordinator] = zip(views, replica.shards).map { view, shard in
-            WriteCoordinator(view: view, replica: shard, hints: HintKeeper(store: parts.hints, replica: shard))
+            WriteCoordinator(view: view, replica: shard, hints: parts.keeper(shard))
         }
         let tables = TableDirectory()
         let writes = PartitionWrites(node: replica, writers: writers, host: host)
@@ -127,7 +135,7 @@ package final class NodeCoordination: Sendable {
         self.shards = zip(writers, deciders).map { writer, decider in
             let loop: any Loop = writer.replica.store.loop
             let paxos = PaxosCoordinator(
-                view: writer.view, replica: decider, hints: HintKeeper(store: parts.hints, replica: writer.replica),
+                view: writer.view, replica: decider, hints: parts.keeper(writer.replica),
                 host: host, loop: loop)
             let batches = BatchCoordinator(view: writer.view, loop: loop, log: log, writes: writes, host: host)
             return ShardCoordination(writer, paxos, batches, node: replica, host: host)

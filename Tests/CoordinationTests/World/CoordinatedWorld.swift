@@ -118,6 +118,10 @@ final class CoordinatedNode: @unchecked Sendable {
     private(set) var batches: [BatchCoordinator] = []
     private(set) var batchLog: BatchLog
     private(set) var truncation: TruncationCoordinator
+    let topology: Topology
+    let watermarks: RepairWatermarks
+    let missed: MissedWrites
+    private(set) var repairs: RepairCoordinator
 
     private init(_ member: Member, _ members: [Member], _ host: Host, _ replication: [String: String]) async throws {
         let counts = ReplicaCounts(replication: replication, localDatacenter: member.datacenter)
@@ -148,7 +152,13 @@ final class CoordinatedNode: @unchecked Sendable {
         self.messages = messages
         self.liveness = liveness
         self.replication = table
-        let (hints, times) = try await CoordinatedNode.openRecords(members, liveness, host)
+        let (hints, times, watermarks, missed) = try await CoordinatedNode.openRecords(members, liveness, host)
+        self.topology = topology
+        self.watermarks = watermarks
+        self.missed = missed
+        self.repairs = RepairCoordinator(
+            RepairCoordinator.Parts(
+                host: host, local: member.id, messenger: messages, liveness: liveness, missed: missed))
         self.hints = hints
         self.truncationTimes = times
         self.delivery = HintDelivery(
@@ -182,13 +192,17 @@ final class CoordinatedNode: @unchecked Sendable {
     /// What is confined to loop 0 from its beginning on.
     private static func openRecords(
         _ members: [Member], _ liveness: Liveness, _ host: Host
-    ) async throws -> (HintStore, TruncationTimes) {
+    ) async throws -> (HintStore, TruncationTimes, RepairWatermarks, MissedWrites) {
         try await LoopWork("open", on: host.loops[0], of: host) {
             var options = HintOptions(directory: "/data/hints")
             options.flushPeriod = .seconds(1)
             let hints = try await HintStore.open(host: host, options: options)
             await hints.setMembers(members) { liveness.isAlive($0) }
-            return (hints, try await TruncationTimes.open(directory: "/data", disk: host.disk))
+            return (
+                hints, try await TruncationTimes.open(directory: "/data", disk: host.disk),
+                await RepairWatermarks.open(directory: "/data", disk: host.disk),
+                await MissedWrites.open(directory: "/data", host: host)
+            )
         }.value()
     }
 
@@ -198,6 +212,8 @@ final class CoordinatedNode: @unchecked Sendable {
         CounterVerbs.register(on: messages.shards, replica, counters, views: views, tables: tables, host)
         BatchVerbs.register(on: messages.shards, batchLog, host)
         truncation.register()
+        RepairReplica(node: replica, engine: engine, watermarks: watermarks, missed: missed, host: host)
+            .register(on: messages)
         HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint.mutation) }
     }
 

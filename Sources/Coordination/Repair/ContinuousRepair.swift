@@ -1,0 +1,279 @@
+package import Cluster
+import DataModel
+package import Environment
+import Primitives
+import Storage
+import Synchronization
+
+/// Keeps every range verified, in the background: each node those of which it is the first replica that is up, and those
+/// in which it knows that writes were missed.
+///
+///     tick ─▶ candidates ─▶ RepairSchedule ─▶ RepairSession ─▶ watermark, marks cleared
+///
+/// One range at a time. Where nothing has changed since, nothing is read.
+package final class ContinuousRepair: Sendable {
+    package struct Options: Sendable, Hashable {
+        /// (`continuous_repair`)
+        package var isEnabled = true
+        /// Within which every range is verified once (`continuous_repair_window`).
+        package var window: Duration = .seconds(24 * 3_600)
+        /// How often it is looked what there is to do.
+        package var tick: Duration = .seconds(5)
+
+        package init() {}
+    }
+
+    /// What it stands on.
+    package struct Parts: Sendable {
+        package var host: Host
+        package var local: NodeID
+        package var messenger: any Messenger
+        package var liveness: Liveness
+        package var watermarks: RepairWatermarks
+        package var missed: MissedWrites
+        /// All tables of the present schema that are to be verified.
+        package var tables: @Sendable () -> [RepairTable]
+        /// The present members; nil before the node has any.
+        package var topology: @Sendable () -> Topology?
+
+        package init(
+            host: Host, local: NodeID, messenger: any Messenger, liveness: Liveness, watermarks: RepairWatermarks,
+            missed: MissedWrites, tables: @escaping @Sendable () -> [RepairTable],
+            topology: @escaping @Sendable () -> Topology?
+        ) {
+            self.host = host
+            self.local = local
+            self.messenger = messenger
+            self.liveness = liveness
+            self.watermarks = watermarks
+            self.missed = missed
+            self.tables = tables
+            self.topology = topology
+        }
+    }
+
+    /// What happened since the start.
+    package struct Counters: Sendable, Hashable {
+        package var rangesVerified = 0
+        package var rangesFailed = 0
+        package var counts = RepairCounts()
+        package var lastFailure: String?
+
+        package init() {}
+    }
+
+    private struct Shared {
+        var isEnabled: Bool
+        var windowSeconds: Int64
+        var counters = Counters()
+        var running: RepairTarget?
+        var cancellation: RepairCancellation?
+        /// Not before which second a range is tried again, by its table and end.
+        var notBefore: [RangeKey: Int64] = [:]
+        var work: (any BackgroundWork)?
+    }
+
+    private struct RangeKey: Hashable {
+        var table: UUID
+        var range: RingRange
+    }
+
+    /// After how long a range that failed is tried again.
+    private static let retrySeconds: Int64 = 60
+
+    private let parts: Parts
+    private let tick: Duration
+    private let shared: Mutex<Shared>
+
+    package init(_ parts: Parts, _ options: Options = Options()) {
+        self.parts = parts
+        self.tick = options.tick
+        self.shared = Mutex(
+            Shared(isEnabled: options.isEnabled, windowSeconds: ContinuousRepair.seconds(options.window)))
+    }
+
+    private static func seconds(_ duration: Duration) -> Int64 { max(1, duration.components.seconds) }
+
+    // MARK: Life and switches
+
+    /// Begins. Once, when the node has its schema.
+    package func start() {
+        let started: any BackgroundWork = parts.host.background.run("continuous repair", on: parts.host.loops[0]) {
+            [self] in await run()
+        }
+        shared.withLock { $0.work = started }
+    }
+
+    package func stop() async {
+        let running = shared.withLock { shared in
+            shared.cancellation?.cancel()
+            return shared.work
+        }
+        running?.cancel()
+        await running?.wait()
+        await save()
+    }
+
+    package func setEnabled(_ isEnabled: Bool) {
+        shared.withLock { shared in
+            shared.isEnabled = isEnabled
+            if !isEnabled { shared.cancellation?.cancel() }
+        }
+    }
+
+    package var isEnabled: Bool { shared.withLock(\.isEnabled) }
+    package var windowSeconds: Int64 { shared.withLock(\.windowSeconds) }
+    package var counters: Counters { shared.withLock(\.counters) }
+
+    private func run() async {
+        var lastEndNanoseconds: UInt64?
+        // Nodes that were started together do not all begin together.
+        let jitter: Double = Double(parts.host.entropy.next() >> 11) * 0x1p-53
+        var wait: Duration = tick * (0.5 + jitter)
+        while true {
+            do throws(CancellationError) {
+                try await parts.host.time.sleep(for: wait)
+            } catch { return }
+            wait = tick
+            await save()
+            guard isEnabled else { continue }
+            let now: UInt64 = parts.host.time.monotonicNanoseconds
+            let candidates: [RepairSchedule.Candidate] = self.candidates()
+            let schedule = RepairSchedule(windowSeconds: windowSeconds)
+            let gap = UInt64(schedule.gapSeconds(candidateCount: candidates.count) * 1e9)
+            let isPaced: Bool = lastEndNanoseconds.map { now &- $0 >= gap } ?? true
+            let seconds: Int64 = parts.host.time.wallSeconds
+            guard let index = schedule.next(candidates, nowSeconds: seconds, isPaced: isPaced) else { continue }
+            await verify(candidates[index].target)
+            if !candidates[index].isMissed { lastEndNanoseconds = parts.host.time.monotonicNanoseconds }
+            if candidates[index].isMissed || gap < 1_000_000_000 { wait = .milliseconds(100) }
+        }
+    }
+
+    /// What has become known since the last time is written.
+    private func save() async {
+        do throws(MetadataError) {
+            try await parts.watermarks.save()
+            try await parts.missed.save()
+        } catch {
+            // It is tried again at the next tick; until then tombstones stay longer after a restart.
+        }
+    }
+
+    // MARK: Choosing
+
+    private func candidates() -> [RepairSchedule.Candidate] {
+        guard let topology = parts.topology() else { return [] }
+        let tables: [RepairTable] = parts.tables()
+        parts.missed.spread(over: tables.map(\.id))
+        let notBefore: [RangeKey: Int64] = shared.withLock(\.notBefore)
+        var found: [RepairSchedule.Candidate] = []
+        for table in tables {
+            let missed: [ClosedRange<Token>] = parts.missed.tokens(of: table.id)
+            for placed in ContinuousRepair.ranges(of: table, topology) {
+                let isPossible: Bool = placed.replicas.allSatisfy { parts.liveness.isAlive($0) }
+                let first: NodeID? = placed.replicas.first { parts.liveness.isAlive($0) }
+                func add(_ target: RepairTarget, isMissed: Bool) {
+                    let watermark: Int64 = parts.watermarks.watermark(table: table.id, range: target.range)
+                    found.append(
+                        RepairSchedule.Candidate(
+                            target: target, verifiedAtSeconds: table.purge.cut(ofWatermark: watermark),
+                            isMissed: isMissed, isPossible: isPossible,
+                            notBeforeSeconds: notBefore[RangeKey(table: table.id, range: target.range)] ?? .min))
+                }
+                if first == parts.local { add(placed, isMissed: false) }
+                guard let tokens = placed.range.tokens else { continue }
+                for run in missed where run.overlaps(tokens) {
+                    add(placed.part(RingRange(run.clamped(to: tokens))), isMissed: true)
+                }
+            }
+        }
+        return found
+    }
+
+    /// The ranges of a table that have several replicas.
+    private static func ranges(of table: RepairTable, _ topology: Topology) -> [RepairTarget] {
+        do throws(RepairRefusal) {
+            return try RepairPlan(everythingOf: table, topology: topology).targets
+        } catch {
+            return []
+        }
+    }
+
+    // MARK: Verifying
+
+    private func verify(_ target: RepairTarget) async {
+        let cancellation = RepairCancellation()
+        shared.withLock { shared in
+            shared.running = target
+            shared.cancellation = cancellation
+        }
+        let session = RepairSession(
+            target, RepairManner(), local: parts.local, messenger: parts.messenger, host: parts.host,
+            loop: parts.host.loops[0], cancellation: cancellation
+        ) { [self] counts, _ in shared.withLock { $0.counters.counts.add(counts) } }
+        var failure: RepairFailure?
+        do throws(RepairFailure) {
+            if let cut = try await session.run(), let tokens = target.range.tokens {
+                parts.missed.clear(target.table.id, tokens, cutAtSeconds: cut)
+            }
+        } catch { failure = error }
+        let now: Int64 = parts.host.time.wallSeconds
+        shared.withLock { shared in
+            shared.running = nil
+            shared.cancellation = nil
+            let key = RangeKey(table: target.table.id, range: target.range)
+            shared.notBefore = shared.notBefore.filter { $0.value > now }
+            if let failure {
+                shared.counters.rangesFailed += 1
+                shared.counters.lastFailure = failure.description
+                shared.notBefore[key] = now + ContinuousRepair.retrySeconds
+            } else {
+                shared.counters.rangesVerified += 1
+                shared.notBefore[key] = nil
+            }
+        }
+    }
+
+    // MARK: What operators see
+
+    /// How the ranges stand of which this node has a copy, by keyspace, table and range.
+    package func status() -> [RangeStatus] {
+        guard let topology = parts.topology() else { return [] }
+        let now: Int64 = parts.host.time.wallSeconds
+        let (running, window) = shared.withLock { ($0.running, $0.windowSeconds) }
+        let schedule = RepairSchedule(windowSeconds: window)
+        var found: [RangeStatus] = []
+        for table in parts.tables() {
+            for target in ContinuousRepair.ranges(of: table, topology) where target.replicas.contains(parts.local) {
+                let watermark: Int64 = parts.watermarks.watermark(table: table.id, range: target.range)
+                let verified: Int64 = table.purge.cut(ofWatermark: watermark)
+                let isMissed: Bool = target.range.tokens.map { parts.missed.contains(table.id, $0) } ?? false
+                var state: RangeStatus.State = schedule.isDue(verified, now) ? .due : .current
+                if schedule.isOverdue(verified, now) { state = .overdue }
+                if isMissed { state = .missed }
+                if running?.table.id == table.id, let part = running?.range,
+                    !target.range.intersection(part).isEmpty
+                {
+                    state = .running
+                }
+                found.append(
+                    RangeStatus(
+                        keyspace: table.keyspace, table: table.name, range: target.range,
+                        verifiedAtSeconds: watermark == TokenSeconds.never ? nil : verified,
+                        watermarkSeconds: watermark == TokenSeconds.never ? nil : watermark, isMissed: isMissed,
+                        state: state, waitsFor: target.replicas.filter { !parts.liveness.isAlive($0) }))
+            }
+        }
+        return found
+    }
+}
+
+extension RepairTarget {
+    /// The same replicas, for a part of the range.
+    func part(_ range: RingRange) -> RepairTarget {
+        RepairTarget(
+            table: table, range: range, replicas: replicas, shares: shares, isComplete: isComplete,
+            datacenters: datacenters)
+    }
+}

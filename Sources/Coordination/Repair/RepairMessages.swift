@@ -1,0 +1,323 @@
+package import DataModel
+package import Primitives
+package import Storage
+
+/// Which data a step of a repair is about: a table and a run of tokens.
+///
+///     place := table (16) · first token i64 · last token i64
+package struct RepairPlace: Hashable, Sendable {
+    package var table: UUID
+    package var tokens: ClosedRange<Token>
+
+    package init(table: UUID, tokens: ClosedRange<Token>) {
+        self.table = table
+        self.tokens = tokens
+    }
+
+    func write(to writer: inout ByteWriter) {
+        writer.write(table.high)
+        writer.write(table.low)
+        writer.write(tokens.lowerBound.value)
+        writer.write(tokens.upperBound.value)
+    }
+
+    init(from reader: inout ByteReader) throws(DecodingError) {
+        let high: UInt64 = try reader.readUInt64()
+        self.table = UUID(high: high, low: try reader.readUInt64())
+        let first = Token(try reader.readInt64())
+        let last = Token(try reader.readInt64())
+        guard first <= last else { throw .invalid(offset: reader.offset, what: "a run of tokens without any") }
+        self.tokens = first...last
+    }
+}
+
+extension HashFrame {
+    func write(to writer: inout ByteWriter) {
+        writer.write(nowSeconds)
+        writer.write(purgeSeconds)
+    }
+
+    init(from reader: inout ByteReader) throws(DecodingError) {
+        let now: Int64 = try reader.readInt64()
+        self.init(nowSeconds: now, purgeSeconds: try reader.readInt64())
+    }
+}
+
+/// What a repair asks of a replica, and what it answers.
+///
+///     cut     := place                                   → partitions u64 · depth u8 (255: nothing is known)
+///     leaves  := place · depth u8 · frame · mode u8      → known u32 · wrong u32 · read bytes u64
+///                                                          · count u32 · (low u64 · high u64 · units u64)*
+///     units   := place · frame · has mark u8 · [mark]    → a page of hashes (`UnitPage`)
+///     fetch   := table (16) · (entry)*                   → (fragment)*, for the first entries
+///     apply   := table (16) · (fragment)*                → nothing
+///     mark    := place · watermark i64 · cut i64         → nothing
+///     frame := now i64 · purge i64       fragment := u32 length · mutation
+///     entry := token i64 · key (u16 length · bytes) · head u8 · rows: u16 count · (u32 length · clustering)*
+package enum RepairMessage {
+    package struct Cut: Equatable, Sendable {
+        package var partitionCount: UInt64
+        /// How deep the leaves are cut that the replica knows; nil when it knows none.
+        package var depth: UInt8?
+
+        func encoded() -> [UInt8] {
+            var writer = ByteWriter(capacity: 9)
+            writer.write(partitionCount)
+            writer.write(depth ?? 255)
+            return writer.array()
+        }
+
+        init(partitionCount: UInt64, depth: UInt8?) {
+            self.partitionCount = partitionCount
+            self.depth = depth
+        }
+
+        init(decoding bytes: RawSpan) throws(DecodingError) {
+            var reader = ByteReader(bytes)
+            self.partitionCount = try reader.readUInt64()
+            let depth: UInt8 = try reader.readUInt8()
+            self.depth = depth == 255 ? nil : depth
+        }
+    }
+
+    static func place(_ place: RepairPlace) -> [UInt8] {
+        var writer = ByteWriter(capacity: 32)
+        place.write(to: &writer)
+        return writer.array()
+    }
+}
+
+/// A request for the hashes of leaves.
+package struct LeavesRequest: Equatable, Sendable {
+    package var place: RepairPlace
+    package var depth: UInt8
+    package var frame: HashFrame
+    package var mode: HashMode
+
+    package init(place: RepairPlace, depth: UInt8, frame: HashFrame, mode: HashMode) {
+        self.place = place
+        self.depth = depth
+        self.frame = frame
+        self.mode = mode
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 50)
+        place.write(to: &writer)
+        writer.write(depth)
+        frame.write(to: &writer)
+        writer.write(mode.rawValue)
+        return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        self.place = try RepairPlace(from: &reader)
+        self.depth = try reader.readUInt8()
+        self.frame = try HashFrame(from: &reader)
+        guard let mode = HashMode(rawValue: try reader.readUInt8()) else {
+            throw .invalid(offset: reader.offset, what: "an unknown mode of hashing")
+        }
+        self.mode = mode
+    }
+}
+
+extension HashedLeaves {
+    private static let leafByteCount = 24
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 20 + hashes.count * HashedLeaves.leafByteCount)
+        writer.write(UInt32(clamping: knownCount))
+        writer.write(UInt32(clamping: wrongCount))
+        writer.write(UInt64(clamping: readByteCount))
+        writer.write(UInt32(clamping: hashes.count))
+        for hash in hashes {
+            writer.write(hash.low)
+            writer.write(hash.high)
+            writer.write(hash.unitCount)
+        }
+        return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        self.init()
+        knownCount = Int(try reader.readUInt32())
+        wrongCount = Int(try reader.readUInt32())
+        readByteCount = Int(clamping: try reader.readUInt64())
+        let count = Int(try reader.readUInt32())
+        try reader.need(count * HashedLeaves.leafByteCount)
+        hashes.reserveCapacity(count)
+        for _ in 0..<count {
+            let low: UInt64 = try reader.readUInt64()
+            let high: UInt64 = try reader.readUInt64()
+            hashes.append(LeafHash(low: low, high: high, unitCount: try reader.readUInt64()))
+        }
+    }
+}
+
+/// A request for the hashes of units.
+package struct UnitsRequest: Equatable, Sendable {
+    package var place: RepairPlace
+    package var frame: HashFrame
+    /// Where the page before has ended.
+    package var mark: ReadMark?
+
+    package init(place: RepairPlace, frame: HashFrame, after mark: ReadMark? = nil) {
+        self.place = place
+        self.frame = frame
+        self.mark = mark
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 128)
+        place.write(to: &writer)
+        frame.write(to: &writer)
+        writer.write(UInt8(mark == nil ? 0 : 1))
+        mark?.write(to: &writer)
+        return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        self.place = try RepairPlace(from: &reader)
+        self.frame = try HashFrame(from: &reader)
+        self.mark = try reader.readUInt8() == 0 ? nil : try ReadMark(from: &reader)
+    }
+
+    /// The read that the page is made of.
+    var command: ReadCommand {
+        let whole = ReadCommand(partitions: PartitionRange(place.tokens))
+        return mark.map { whole.after($0) } ?? whole
+    }
+}
+
+/// Units of one partition whose versions are wanted.
+package struct UnitEntry: Hashable, Sendable {
+    package var token: Token
+    package var key: [UInt8]
+    package var hasHead: Bool
+    /// Ascending.
+    package var rows: [[UInt8]]
+
+    /// Rows of one entry, so that no answer has to be much larger than its limit.
+    package static let rowLimit = 16
+
+    package init(token: Token, key: [UInt8], hasHead: Bool, rows: [[UInt8]]) {
+        self.token = token
+        self.key = key
+        self.hasHead = hasHead
+        self.rows = rows
+    }
+
+    /// The entries for some differences of the same classes, in their order.
+    package static func entries(of differences: [UnitDifference]) -> [UnitEntry] {
+        var entries: [UnitEntry] = []
+        for difference in differences {
+            if let last = entries.last, last.token == difference.token, last.key == difference.key,
+                last.rows.count < rowLimit, let clustering = difference.clustering
+            {
+                entries[entries.count - 1].rows.append(clustering)
+            } else {
+                entries.append(
+                    UnitEntry(
+                        token: difference.token, key: difference.key, hasHead: difference.clustering == nil,
+                        rows: difference.clustering.map { [$0] } ?? []))
+            }
+        }
+        return entries
+    }
+}
+
+/// A request for the versions of units.
+package struct FetchRequest: Equatable, Sendable {
+    package var table: UUID
+    package var entries: [UnitEntry]
+
+    package init(table: UUID, entries: [UnitEntry]) {
+        self.table = table
+        self.entries = entries
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 1_024)
+        writer.write(table.high)
+        writer.write(table.low)
+        for entry in entries {
+            writer.write(entry.token.value)
+            writer.write(UInt16(truncatingIfNeeded: entry.key.count))
+            writer.write(entry.key)
+            writer.write(UInt8(entry.hasHead ? 1 : 0))
+            writer.write(UInt16(truncatingIfNeeded: entry.rows.count))
+            for row in entry.rows {
+                writer.write(UInt32(clamping: row.count))
+                writer.write(row)
+            }
+        }
+        return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        let high: UInt64 = try reader.readUInt64()
+        self.table = UUID(high: high, low: try reader.readUInt64())
+        self.entries = []
+        while !reader.isAtEnd {
+            let token = Token(try reader.readInt64())
+            let key: [UInt8] = try reader.readArray(Int(try reader.readUInt16()))
+            let hasHead: Bool = try reader.readUInt8() != 0
+            var rows: [[UInt8]] = []
+            for _ in 0..<(try reader.readUInt16()) {
+                let row: [UInt8] = try reader.readArray(Int(try reader.readUInt32()))
+                guard rows.last.map({ ByteOrder.precedes($0, row) }) ?? true else {
+                    throw .invalid(offset: reader.offset, what: "wanted rows that do not ascend")
+                }
+                rows.append(row)
+            }
+            entries.append(UnitEntry(token: token, key: key, hasHead: hasHead, rows: rows))
+        }
+    }
+}
+
+/// Mutations one after the other.
+package enum Fragments {
+    /// Bytes after which no further one is added.
+    package static let byteLimit = 1 << 20
+
+    static func write(_ mutation: [UInt8], to writer: inout ByteWriter) {
+        writer.write(UInt32(truncatingIfNeeded: mutation.count))
+        writer.write(mutation)
+    }
+
+    static func read(_ reader: inout ByteReader) throws(DecodingError) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        while !reader.isAtEnd { found.append(try reader.readArray(Int(try reader.readUInt32()))) }
+        return found
+    }
+
+    static func read(_ bytes: [UInt8]) throws(DecodingError) -> [[UInt8]] {
+        var reader = ByteReader(bytes.span.bytes)
+        return try read(&reader)
+    }
+
+    /// What a replica is sent to write.
+    static func apply(_ mutations: ArraySlice<[UInt8]>, to table: UUID) -> [UInt8] {
+        var writer = ByteWriter(capacity: 16 + mutations.reduce(0) { $0 + $1.count + 4 })
+        writer.write(table.high)
+        writer.write(table.low)
+        for mutation in mutations { write(mutation, to: &writer) }
+        return writer.array()
+    }
+
+    /// How many rows a mutation brings; a head alone counts as one.
+    static func rowCount(_ mutation: [UInt8]) -> Int {
+        do throws(DecodingError) {
+            var reader = try MutationReader(mutation.span.bytes)
+            var count = 0
+            while try reader.nextRow() != nil { count += 1 }
+            return max(1, count)
+        } catch {
+            return 1
+        }
+    }
+}

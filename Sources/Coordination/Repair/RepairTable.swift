@@ -1,0 +1,87 @@
+package import Cluster
+import DataModel
+package import Primitives
+
+/// A table as repairs see it.
+package struct RepairTable: Hashable, Sendable {
+    package let id: UUID
+    package let keyspace: String
+    package let name: String
+    /// The replication map of the keyspace.
+    package let replication: [String: String]
+    package let purge: TombstonePurge
+
+    package init(id: UUID, keyspace: String, name: String, replication: [String: String], purge: TombstonePurge) {
+        self.id = id
+        self.keyspace = keyspace
+        self.name = name
+        self.replication = replication
+        self.purge = purge
+    }
+}
+
+/// One range of one table, and the replicas that are to be made equal.
+package struct RepairTarget: Hashable, Sendable {
+    package let table: RepairTable
+    /// Does not wrap.
+    package let range: RingRange
+    package let replicas: [NodeID]
+    /// For each replica, the part of the ring that it holds of the table, from 0 to 1.
+    package let shares: [Double]
+    /// Whether these are all that own the range, so that equal replicas mean that nothing is missing anywhere.
+    package let isComplete: Bool
+    /// For each replica, its data centre.
+    package let datacenters: [String]
+
+    package init(
+        table: RepairTable, range: RingRange, replicas: [NodeID], shares: [Double], isComplete: Bool,
+        datacenters: [String]
+    ) {
+        self.table = table
+        self.range = range
+        self.replicas = replicas
+        self.shares = shares
+        self.isComplete = isComplete
+        self.datacenters = datacenters
+    }
+}
+
+/// What repairs have done, added up.
+package struct RepairCounts: Hashable, Sendable {
+    /// Rows and heads of partitions that were compared, on all replicas together one each.
+    package var rowsCompared = 0
+    /// Rows and heads of partitions that were brought to a replica.
+    package var rowsStreamed = 0
+    package var bytesStreamed = 0
+    /// Rows and heads of partitions of which replicas had different versions.
+    package var differences = 0
+    /// Bytes of rows that replicas have read to hash them.
+    package var bytesRead = 0
+    /// Leaves of which a replica knew something else than its files say.
+    package var wrongLeaves = 0
+
+    package init() {}
+
+    package mutating func add(_ other: RepairCounts) {
+        rowsCompared += other.rowsCompared
+        rowsStreamed += other.rowsStreamed
+        bytesStreamed += other.bytesStreamed
+        differences += other.differences
+        bytesRead += other.bytesRead
+        wrongLeaves += other.wrongLeaves
+    }
+}
+
+/// Why a range was not repaired. What was brought over before stays.
+package enum RepairFailure: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A replica is down, or could not do its part.
+    case participant(NodeID, reason: String)
+    case cancelled
+
+    package var description: String {
+        switch self {
+        case .participant(let node, let reason): "Node \(node) could not take part: \(reason)"
+        case .cancelled: "The repair was cancelled"
+        }
+    }
+}
