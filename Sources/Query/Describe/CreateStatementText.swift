@@ -157,7 +157,8 @@ private struct TableText {
 extension TableOptions {
     /// Each option as `name = value`, in the order in which they are shown.
     fileprivate var statementTexts: [String] {
-        let extensionEntries: [String] = extensions.keys.sorted().map { key in
+        let shownExtensions: [String] = extensions.keys.filter { $0 != TableOptions.tombstoneGCName }.sorted()
+        let extensionEntries: [String] = shownExtensions.map { key in
             "\(StatementText.quoted(key)): 0x\((extensions[key] ?? []).hexadecimalText)"
         }
         return [
@@ -180,7 +181,7 @@ extension TableOptions {
             "min_index_interval = \(minIndexInterval)",
             "read_repair = \(StatementText.quoted(readRepair))",
             "speculative_retry = \(StatementText.quoted(speculativeRetry))",
-        ]
+        ] + (tombstoneGC.isEmpty ? [] : ["tombstone_gc = \(StatementText.map(tombstoneGC))"])
     }
 }
 

@@ -7,7 +7,7 @@ extension TableOptions {
         "additional_write_policy", "allow_auto_snapshot", "bloom_filter_fp_chance", "caching", "cdc", "comment",
         "compaction", "compression", "crc_check_chance", "default_time_to_live", "extensions", "gc_grace_seconds",
         "id", "incremental_backups", "max_index_interval", "memtable", "memtable_flush_period_in_ms",
-        "min_index_interval", "read_repair", "speculative_retry",
+        "min_index_interval", "read_repair", "speculative_retry", "tombstone_gc",
     ]
 
     /// Twenty years in seconds; a longer time to live would reach past the last expiry that a cell can hold.
@@ -45,7 +45,7 @@ extension TableOptions {
             guard let entries = properties.entries("extensions") else {
                 throw .syntaxError(message: "Invalid value for property 'extensions'. It should be a map.")
             }
-            extensions = [:]
+            extensions = extensions.filter { $0.key == TableOptions.tombstoneGCName }
             for entry in entries {
                 guard let bytes = entry.value.blobBytes else {
                     throw .syntaxError(
@@ -54,6 +54,7 @@ extension TableOptions {
                 extensions[entry.key.rawText] = bytes
             }
         }
+        if let map = try properties.map("tombstone_gc") { tombstoneGC = try TombstoneGCOptions.normalized(map) }
     }
 
     private mutating func setPolicies(_ properties: PropertyMap) throws(CQLError) {
