@@ -34,6 +34,13 @@ extension NodeConfiguration {
         return options
     }
 
+    var continuousRepair: ContinuousRepair.Options {
+        var options = ContinuousRepair.Options()
+        options.isEnabled = boolean("continuous_repair")
+        options.window = duration("continuous_repair_window")
+        return options
+    }
+
     var batchLog: BatchLog.Options {
         var options = BatchLog.Options()
         options.throttleBytesPerSecond = byteCount("batchlog_replay_throttle")

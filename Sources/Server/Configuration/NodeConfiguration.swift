@@ -69,6 +69,7 @@ package struct NodeConfiguration: Sendable {
         options.flushThreshold = Double(integer("memtable_cleanup_threshold")) / 100
         options.blockCacheByteCount = byteCount("file_cache_size")
         options.compactionByteCountPerSecond = Int(clamping: SettingText.rate(text("compaction_throughput")) ?? 0)
+        options.hashByteCountPerSecond = Int(clamping: SettingText.rate(text("repair_throughput")) ?? 0)
         options.isAutoSnapshotEnabled = boolean("auto_snapshot")
         options.commitFailurePolicy = text("commit_failure_policy") == "ignore" ? .ignore : .stop
         return options

@@ -66,6 +66,15 @@ package enum Settings {
             name: "hints_directory", kind: .text, standard: "",
             meaning: "The folder of the hints; empty for hints below the data folder."),
         Setting(
+            name: "continuous_repair", kind: .boolean, standard: "true",
+            meaning: "Whether the node compares its data with the other copies of it, all the time and slowly."),
+        Setting(
+            name: "continuous_repair_window", kind: .duration, standard: "24h",
+            meaning: "Within which time every range is compared once."),
+        Setting(
+            name: "repair_throughput", kind: .rate, standard: "16MiB/s",
+            meaning: "Bytes of rows a second that are read to be compared; 0 for no limit."),
+        Setting(
             name: "rpc_address", kind: .text, standard: "127.0.0.1", meaning: "The address that clients connect to."),
         Setting(
             name: "broadcast_rpc_address", kind: .text, standard: "",

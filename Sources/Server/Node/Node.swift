@@ -22,6 +22,7 @@ package final class Node: Sendable {
         var gossip: GossipLoop
         var hints: HintStore
         var delivery: HintDelivery
+        var repair: NodeRepair
         var watch: ClusterWatch
         var group: ShardGroup
         var sessions: [ShardSessions]
@@ -89,6 +90,7 @@ package final class Node: Sendable {
         // What clients have under way still needs the other nodes, which let go of this one when it says goodbye.
         await parts.door.close()
         await parts.letClientsFinish()
+        await parts.repair.stop()
         await parts.coordination.batchLog.stop()
         await parts.gossip.stop()
         await parts.delivery.stop()

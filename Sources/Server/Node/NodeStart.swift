@@ -38,9 +38,11 @@ struct NodeStart {
         let local = try await identity(folder)
         let place = try await joinCluster(local, folder)
         let schema: Schema = LiveSchema.whole(place.metadata.current?.schema ?? Schema())
-        let engine = try await openStorage(schema)
+        let repair = try await NodeRepair.open(
+            directory: folder + "/metadata", host: host, local: NodeID(local.hostID), metadata: place.metadata)
+        let engine = try await openStorage(schema, repair)
         let catalog = Catalog(schema, localDatacenter: local.dataCenter)
-        let data = try await coordinate(local, place, engine)
+        let data = try await coordinate(local, place, engine, repair)
         let sessions: [ShardSessions] = makeSessions()
         let watch = ClusterWatch(local: NodeID(local.hostID), time: host.time, tell: NodeStart.teller(sessions, host))
         let context = makeContext(local, place, data.coordination.parts.truncations, watch)
@@ -60,11 +62,12 @@ struct NodeStart {
         let door = try await openDoor(group, sessions, at: place.wantedNative)
         try await place.metadata.clientsConnect(at: try await native(door.address))
         await beginGossip(data, place, watch)
+        repair.begin(place.messages.service, data.gossip.liveness, host, configuration.continuousRepair)
         let load = NodeLoad(of: engine, place.metadata, through: data.gossip, on: host)
         let parts = Node.Parts(
             host: host, configuration: configuration, local: local, messages: place.messages,
             metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
-            hints: data.hints, delivery: data.delivery, watch: watch, group: group, sessions: sessions,
+            hints: data.hints, delivery: data.delivery, repair: repair, watch: watch, group: group, sessions: sessions,
             door: door, log: log)
         try await admin.administration.started(parts, logs)
         let administration: LiveAdministration = admin.administration
@@ -148,7 +151,9 @@ struct NodeStart {
         let delivery: HintDelivery
     }
 
-    private func coordinate(_ local: LocalNode, _ place: Place, _ engine: StorageEngine) async throws -> DataParts {
+    private func coordinate(
+        _ local: LocalNode, _ place: Place, _ engine: StorageEngine, _ repair: NodeRepair
+    ) async throws -> DataParts {
         let id = NodeID(local.hostID)
         let folder: String = configuration.dataDirectory
         let members: [Member] = place.metadata.current?.members ?? []
@@ -168,10 +173,11 @@ struct NodeStart {
             NodeCoordination.Parts(
                 host: host, local: id, liveness: liveness, messages: place.messages.service,
                 clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches,
-                applied: place.follower.applied),
+                missed: repair.missed, applied: place.follower.applied),
             engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
             counterWriteTimeout: configuration.execution.timeouts.counterWrite, batchLog: configuration.batchLog)
+        repair.register(coordination, engine, place.messages.service, host)
         let gossip = GossipLoop(
             local: id, generation: local.generation, host: host, messenger: place.messages.service,
             liveness: liveness, settings: configuration.gossip)
@@ -181,7 +187,7 @@ struct NodeStart {
             tableExists: { table in
                 metadata.current?.schema.sortedKeyspaces.contains { $0.tables.values.contains { $0.id == table } }
                     ?? true
-            }, truncatedAt: { truncations.time(of: $0) })
+            }, truncatedAt: { truncations.time(of: $0) }, missed: repair.missed)
         return DataParts(coordination: coordination, gossip: gossip, hints: hints, delivery: delivery)
     }
 
@@ -209,7 +215,7 @@ struct NodeStart {
 
     // MARK: Storage and statements
 
-    private func openStorage(_ schema: Schema) async throws -> StorageEngine {
+    private func openStorage(_ schema: Schema, _ repair: NodeRepair) async throws -> StorageEngine {
         var tables: [TableDefinition] = []
         var unlogged: [UUID] = []
         for keyspace in schema.sortedKeyspaces where !keyspace.isVirtual {
@@ -218,7 +224,8 @@ struct NodeStart {
                 if !keyspace.durableWrites { unlogged.append(table.id) }
             }
         }
-        let engine = try await StorageEngine.open(configuration.storage, host: host, tables: tables)
+        let engine = try await StorageEngine.open(
+            configuration.storage, host: host, tables: tables, purgeRule: repair.purgeRule)
         for id in unlogged { try await engine.setLogged(false, table: id) }
         for note in engine.openingNotes {
             logs.logger("storage").warning("The commit log was not as expected", metadata: ["note": "\(note)"])
