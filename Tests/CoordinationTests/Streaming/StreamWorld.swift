@@ -171,20 +171,55 @@ final class StreamNode: Messenger, @unchecked Sendable {
         try await source.truncated(table)
     }
 
-    // MARK: Rows
+    var table: StreamedTable { StreamedTable(engine: engine, host: host) }
+
+    func write(
+        _ number: Int, rows: Range<Int> = 0..<1, at timestamp: Int64 = 10, table: UUID = StreamWorld.table
+    ) async throws {
+        try await self.table.write(number, rows: rows, at: timestamp, table: table)
+    }
+
+    func rows(table: UUID = StreamWorld.table) async throws -> [[UInt8]: Int] {
+        try await self.table.rows(table: table)
+    }
+
+    // MARK: Messenger
+
+    func send(_ verb: Verb, _ body: [UInt8], to node: NodeID) {
+        host.background.run("send", on: host.loops[0]) { [self] in
+            _ = try? await world.carry(verb, body, from: self, to: node, .milliseconds(1))
+        }
+    }
+
+    func request(
+        _ verb: Verb, _ body: [UInt8], to node: NodeID, timeout: Duration
+    ) async throws(MessageFailure) -> [UInt8] {
+        try await world.carry(verb, body, from: self, to: node, timeout)
+    }
+
+    func request(
+        _ verb: Verb, _ body: [UInt8], at address: SocketAddress, timeout: Duration
+    ) async throws(MessageFailure) -> (sender: NodeID, body: [UInt8]) {
+        throw .closed
+    }
+
+    func handle(_ verb: Verb, _ body: @escaping @Sendable (IncomingMessage) async throws -> [UInt8]) {
+        handlers[verb] = body
+    }
+}
+
+/// What tests write to an engine and read from it.
+struct StreamedTable: Sendable {
+    let engine: StorageEngine
+    let host: Host
 
     static func key(_ number: Int) -> [UInt8] { Array("key\(number)".utf8) }
-
-    static func token(_ number: Int) -> Token {
-        let key: [UInt8] = StreamNode.key(number)
-        return Token(ofKey: key.span.bytes)
-    }
 
     /// Writes rows of a partition.
     func write(_ number: Int, rows: Range<Int> = 0..<1, at timestamp: Int64 = 10, table: UUID = StreamWorld.table)
         async throws
     {
-        let key: [UInt8] = StreamNode.key(number)
+        let key: [UInt8] = StreamedTable.key(number)
         let token = Token(ofKey: key.span.bytes)
         var writer = ByteWriter()
         var mutation = MutationWriter(table: table, token: token, key: key.span.bytes, to: &writer)
@@ -230,29 +265,5 @@ final class StreamNode: Messenger, @unchecked Sendable {
             result.merge(try await work.value()) { $0 + $1 }
         }
         return result
-    }
-
-    // MARK: Messenger
-
-    func send(_ verb: Verb, _ body: [UInt8], to node: NodeID) {
-        host.background.run("send", on: host.loops[0]) { [self] in
-            _ = try? await world.carry(verb, body, from: self, to: node, .milliseconds(1))
-        }
-    }
-
-    func request(
-        _ verb: Verb, _ body: [UInt8], to node: NodeID, timeout: Duration
-    ) async throws(MessageFailure) -> [UInt8] {
-        try await world.carry(verb, body, from: self, to: node, timeout)
-    }
-
-    func request(
-        _ verb: Verb, _ body: [UInt8], at address: SocketAddress, timeout: Duration
-    ) async throws(MessageFailure) -> (sender: NodeID, body: [UInt8]) {
-        throw .closed
-    }
-
-    func handle(_ verb: Verb, _ body: @escaping @Sendable (IncomingMessage) async throws -> [UInt8]) {
-        handlers[verb] = body
     }
 }
