@@ -1,6 +1,6 @@
 import DataModel
 import Environment
-package import Primitives
+import Primitives
 
 /// Keeps what a shard knows of its leaves over a restart.
 ///
