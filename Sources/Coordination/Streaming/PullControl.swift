@@ -1,6 +1,14 @@
 import Cluster
 import Primitives
+import Storage
 import Synchronization
+
+/// Ranges of a table from one node, which are live here.
+struct FetchedUnit: Sendable {
+    let table: UUID
+    let source: NodeID
+    let ranges: TokenRanges
+}
 
 /// One pull as others see it: how far it is with each node, and whether it is to end.
 final class PullControl: Sendable {
@@ -8,6 +16,7 @@ final class PullControl: Sendable {
     let title: String
     private let cancelled = Atomic<Bool>(false)
     private let peers = Mutex<[NodeID: StreamProgress]>([:])
+    private let fetched = Mutex<[FetchedUnit]>([])
 
     init(id: UUID, title: String) {
         self.id = id
@@ -27,12 +36,31 @@ final class PullControl: Sendable {
         }
     }
 
+    func noteFetched(_ unit: FetchedUnit) {
+        fetched.withLock { $0.append(unit) }
+    }
+
+    func hasFetched(_ unit: FetchedUnit) -> Bool {
+        fetched.withLock { units in
+            units.contains { known in
+                known.table == unit.table && known.source == unit.source
+                    && unit.ranges.runs.allSatisfy { known.ranges.contains($0) }
+            }
+        }
+    }
+
     /// By node, ascending.
     var progress: [StreamProgress] {
         peers.withLock { $0.values.sorted { $0.peer < $1.peer } }
     }
 
+    /// A pull that has succeeded is done: whoever asks for the same again wants it anew.
+    func forgetFetched() {
+        fetched.withLock { $0 = [] }
+    }
+
     func end(_ failure: String?) {
+        if failure == nil { forgetFetched() }
         peers.withLock { peers in
             for node in peers.keys {
                 peers[node]?.isDone = true

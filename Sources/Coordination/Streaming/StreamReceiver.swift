@@ -55,6 +55,11 @@ package final class StreamReceiver: Sendable {
         var running: [PullControl] = []
         /// The last that ended, oldest first.
         var ended: [PullControl] = []
+
+        /// What an earlier attempt at the same pull has made live: it need not come again.
+        func hasFetched(_ unit: FetchedUnit, for id: UUID) -> Bool {
+            ended.contains { $0.id == id && $0.hasFetched(unit) }
+        }
     }
 
     private static let endedCountLimit = 8
@@ -77,7 +82,8 @@ package final class StreamReceiver: Sendable {
         self.name = name
     }
 
-    /// Fetches all parts. Cancelling the task that called, or `cancel`, ends it soon.
+    /// Fetches all parts, but for what an earlier attempt with the same id has fetched already. Cancelling the task that
+    /// called, or `cancel`, ends it soon.
     ///
     /// - Parameter held: told of ranges of a part that are durable here from all of its sources and for all of its
     ///   tables, before this returns.
@@ -105,9 +111,11 @@ package final class StreamReceiver: Sendable {
                 control.cancel()
             }
         } catch { failure = error }
+        let hasFailed: Bool = failure != nil
         control.end(failure.map { "\($0)" })
         state.withLock { state in
             state.running.removeAll { $0 === control }
+            if !hasFailed { for former in state.ended where former.id == pull.id { former.forgetFetched() } }
             state.ended = (state.ended + [control]).suffix(StreamReceiver.endedCountLimit)
         }
         guard let failure else { return }
@@ -169,10 +177,14 @@ package final class StreamReceiver: Sendable {
                 let peer = StreamPeer(
                     node: source, name: name(source), table: words, messenger: messenger, host: host,
                     settings: settings, control: control)
-                try await TablePull(
-                    engine: engine, peer: peer, pull: pull.id, title: pull.title, table: table, ranges: ranges,
-                    epoch: knownEpoch(), loop: loop
-                ).run()
+                let unit = FetchedUnit(table: table, source: source, ranges: ranges)
+                if !state.withLock({ $0.hasFetched(unit, for: pull.id) }) {
+                    try await TablePull(
+                        engine: engine, peer: peer, pull: pull.id, title: pull.title, table: table, ranges: ranges,
+                        epoch: knownEpoch(), loop: loop
+                    ).run()
+                }
+                control.noteFetched(unit)
                 control.note(source) {
                     $0.tableCount += 1
                     $0.table = nil

@@ -4,14 +4,14 @@ package import Primitives
 
 /// What this node is to keep of tables, which the ring says.
 extension StorageEngine {
-    /// Says which tokens of some tables are to be kept; nil for all. Compactions leave partitions of other tokens out
-    /// from now on, and a background pass removes those that files have.
+    /// Says which tokens of some tables, or of all when nil, are to be kept; nil for all tokens. Compactions leave
+    /// partitions of other tokens out from now on, and a background pass removes those that files have.
     ///
     /// Nothing of it is on the disk: it is said again after each start, and until then everything is kept. It must not
     /// be said while anybody may still need what it takes away.
-    package func setOwnedRanges(_ ranges: TokenRanges?, tables: [UUID]) async throws(StorageError) {
+    package func setOwnedRanges(_ ranges: TokenRanges?, tables: [UUID]?) async throws(StorageError) {
         try await onEachShard("set owned ranges") { (shard) throws(StorageError) in
-            for id in tables {
+            for id in tables ?? shard.tableIDs {
                 if let table = shard.table(id) { await shard.setOwned(ranges, of: table) }
             }
         }

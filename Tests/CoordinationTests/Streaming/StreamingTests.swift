@@ -114,6 +114,34 @@ import Testing
         }
     }
 
+    @Test func aSecondAttemptFetchesOnlyWhatIsMissing() throws {
+        let test = StreamWorld(seed: 110)
+        try test.run(shards: [1, 1, 1]) { test in
+            for number in 0..<30 { try await test.nodes[number % 2].write(number) }
+            let part = StreamReceiver.Part(
+                tables: [StreamWorld.table], ranges: StreamingTests.whole,
+                sources: [StreamWorld.id(0), StreamWorld.id(1)])
+            let pull = StreamReceiver.Pull(
+                id: UUID(high: 1, low: 1), title: "Bootstrap", parts: [part], includesPaxos: false)
+            test.nodes[1].isDead = true
+            var opened: [NodeID] = []
+            test.watch = { verb, node in if verb == .streamOpen { opened.append(node.id) } }
+            let target: StreamNode = test.nodes[2]
+            let failure = await StreamingTests.failure {
+                try await target.receiver.pull(pull, held: StreamingTests.silent)
+            }
+            #expect(failure != nil)
+            #expect(opened == [StreamWorld.id(0)])
+            test.nodes[1].isDead = false
+            try await target.receiver.pull(pull, held: StreamingTests.silent)
+            #expect(opened == [StreamWorld.id(0), StreamWorld.id(1)])
+            #expect(try await target.rows().count == 30)
+            // One that has succeeded is asked for anew.
+            try await target.receiver.pull(pull, held: StreamingTests.silent)
+            #expect(opened.count == 4)
+        }
+    }
+
     @Test func aPullThatIsCancelledEndsSoonAndLeavesNothing() throws {
         let test = StreamWorld(seed: 102)
         try test.run(shards: [1, 2]) { test in

@@ -79,7 +79,7 @@ import Testing
             try await node.engine.setOwnedRanges(TokenRanges.none, tables: [EngineChange.table])
             try await node.engine.cleanup()
             #expect(try await node.engine.statistics(of: EngineChange.table).sstableCount == 0)
-            try await node.engine.setOwnedRanges(nil, tables: [EngineChange.table])
+            try await node.engine.setOwnedRanges(nil, tables: nil)
             test.model = EngineModel()
             try await test.fill(node, changes: 100)
             try await node.engine.compact(table: EngineChange.table)
