@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from martlet_cluster import MartletCluster
-from martlet_node import binary
+from martlet_node import MartletNode, binary, free_port
 
 
 @pytest.fixture(scope="module")
@@ -283,3 +283,37 @@ def test_a_drained_node_is_down_for_the_others_and_loses_nothing(cluster, table)
     cluster.run("stop", 3)
     cluster.run("start", 3)
     assert "UN  127.0.0.3" in nodetool(cluster, "status", number=3)
+
+
+# --- Who may ask ---
+
+
+def test_the_admin_port_is_not_for_other_machines(tmp_path):
+    done = subprocess.run(
+        [binary(), "node", "--data-dir", str(tmp_path), "--native-port", "0", "--internode-port", "0",
+         "--admin-port", "0", "--set", "admin_address=0.0.0.0"], capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0 and "admin_address" in done.stdout + done.stderr
+
+
+def test_a_password_file_is_asked_for_names_and_passwords(tmp_path):
+    passwords = tmp_path / "passwords"
+    passwords.write_text("# who may ask\nanna  s3 cret\n")
+    port = free_port()
+    node = MartletNode(tmp_path / "node", admin_port=port, admin_password_file=passwords).start()
+    try:
+        def run(*arguments):
+            return subprocess.run([binary(), "nodetool", "-p", str(port), *arguments], capture_output=True, text=True,
+                                  timeout=30)
+
+        # Clients can connect a moment before operators are told that they can.
+        deadline = time.monotonic() + 10
+        while run("-u", "anna", "-pw", "s3 cret", "info").returncode != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert run("-u", "anna", "-pwf", str(passwords), "info").returncode == 0
+        for wrong in ([], ["-u", "anna", "-pw", "other"], ["-u", "ben", "-pw", "s3 cret"], ["-u", "anna"]):
+            done = run(*wrong, "info")
+            assert done.returncode == 1 and "password" in done.stderr
+        assert urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10).status == 200
+    finally:
+        node.stop()

@@ -108,7 +108,8 @@ enum FileCommands {
 
     private static let operations: [NodetoolCommand] = [
         NodetoolCommand(
-            "stop", "End compactions that run: of all kinds, of COMPACTION, SCRUB, UPGRADE_SSTABLES, GARBAGE_COLLECT",
+            "stop",
+            "End compactions that run: of all kinds, of COMPACTION, CLEANUP, SCRUB, UPGRADE_SSTABLES, GARBAGE_COLLECT",
             operands: "[KIND]", 0...1,
             options: [.init(["-id", "--compaction-id"], value: "ID", "Only the one with this id.")]
         ) { (call) throws(AdminClientError) in

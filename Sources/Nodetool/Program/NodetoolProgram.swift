@@ -88,12 +88,12 @@ package struct NodetoolProgram: Sendable {
         } catch {
             throw .invalid("The password file \(path) cannot be read.")
         }
-        for line in text.split(separator: "\n") {
+        for line in text.split(whereSeparator: \.isNewline) {
             let words: [Substring] = line.split(maxSplits: 1) { $0 == " " || $0 == "\t" }
             guard words.count == 2, words[0] == user else { continue }
             let password: Substring = words[1].drop { $0 == " " || $0 == "\t" }
             return AdminClient.Credentials(
-                user: user, password: password.split { $0 == "\r" }.map(String.init).joined())
+                user: user, password: String(password))
         }
         throw .invalid("The password file \(path) does not have the name \(user).")
     }

@@ -92,10 +92,10 @@ public struct LogHistogram: Sendable, Hashable {
         return maximum
     }
 
-    /// How many values do not exceed `limit`, when that is the upper bound of a bucket.
-    public func count(upTo limit: UInt64) -> UInt64 {
+    /// How many values there are in some buckets that follow each other.
+    public func count(inBuckets range: Range<Int>) -> UInt64 {
         var seen: UInt64 = 0
-        for bucket in counts.indices where LogHistogram.upperBound(of: bucket) <= limit { seen &+= counts[bucket] }
+        for bucket in range.clamped(to: 0..<counts.count) { seen &+= counts[bucket] }
         return seen
     }
 

@@ -33,10 +33,8 @@ package actor LiveSchema {
 
     /// The schema that statements see when the cluster has agreed on `shared`: with the keyspaces of this node alone.
     package static func whole(_ shared: Schema) -> Schema {
-        var whole: Schema = SystemTables.installed(in: shared)
         // All nodes that have the same shared schema show the same version, whatever their own keyspaces are.
-        whole.version = shared.version
-        return whole
+        SystemTables.merged(in: shared)
     }
 
     /// Returns when every shard plans against the schema, and storage has tried to remove the tables that are gone.

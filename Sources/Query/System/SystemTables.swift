@@ -60,6 +60,13 @@ package enum SystemTables {
     /// Local ones replace whatever was there. Replicated ones keep the replication that operators gave them, and get
     /// the tables that they lack. The epoch stays: nothing is changed that other nodes would have to be told.
     package static func installed(in schema: Schema) -> Schema {
+        var installed: Schema = merged(in: schema)
+        installed.version = SchemaCodec.contentVersion(of: installed)
+        return installed
+    }
+
+    /// As `installed`, with the version that the schema has: to work that out means to read all of it.
+    static func merged(in schema: Schema) -> Schema {
         var installed: Schema = schema
         for keyspace in keyspaces {
             guard !keyspace.isLocal, var existing = schema.keyspaces[keyspace.name] else {
@@ -71,7 +78,6 @@ package enum SystemTables {
             }
             installed.keyspaces[keyspace.name] = existing
         }
-        installed.version = SchemaCodec.contentVersion(of: installed)
         return installed
     }
 

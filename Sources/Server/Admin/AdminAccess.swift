@@ -9,7 +9,7 @@ package struct AdminAccess: Sendable {
     /// - Throws: a sentence that names the line that is not understood.
     package init(text: String) throws(ConfigurationError) {
         var passwords: [String: [UInt8]] = [:]
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let words: [Substring] = line.split(maxSplits: 1) { $0 == " " || $0 == "\t" || $0 == "\r" }
             if words.isEmpty || words[0].hasPrefix("#") { continue }
             let password: [UInt8] = words.count == 2 ? AdminAccess.trimmed(words[1]) : []

@@ -46,7 +46,7 @@ import Testing
         let lines: [Substring] = written.split(separator: "\n").dropFirst(2).map { $0 }
         #expect(lines.first == "h_bucket{t=\"x\",le=\"0\"} 1")
         #expect(lines[1] == "h_bucket{t=\"x\",le=\"1\"} 3")
-        #expect(lines.contains("h_bucket{t=\"x\",le=\"63\"} 4"))
+        #expect(lines.contains("h_bucket{t=\"x\",le=\"8\"} 4"))
         #expect(lines.suffix(3) == ["h_bucket{t=\"x\",le=\"+Inf\"} 5", "h_sum{t=\"x\"} 107", "h_count{t=\"x\"} 5"])
     }
 

@@ -22,27 +22,31 @@ package struct MetricsWriter {
 
     /// Labels that are written often: `keyspace="k",table="t"`.
     package struct Labels: Sendable {
-        fileprivate let bytes: [UInt8]
+        /// As they stand behind a name, with a blank at the end.
+        fileprivate let plain: [UInt8]
+        /// As they stand behind the name of a bucket, up to its bound.
+        fileprivate let bucket: [UInt8]
 
         package init(_ pairs: KeyValuePairs<StaticString, String>) {
             var writer = MetricsWriter()
-            var isFirst = true
             for (name, value) in pairs {
-                if !isFirst { writer.bytes.append(UInt8(ascii: ",")) }
-                isFirst = false
+                if !writer.bytes.isEmpty { writer.append(",") }
                 writer.append(name)
-                writer.bytes.append(UInt8(ascii: "="))
+                writer.append("=")
                 writer.appendQuoted(value)
             }
-            bytes = writer.bytes
+            let own: [UInt8] = writer.bytes
+            plain = own.isEmpty ? Array(" ".utf8) : Array("{".utf8) + own + Array("} ".utf8)
+            bucket = Array("{".utf8) + own + Array((own.isEmpty ? "le=\"" : ",le=\"").utf8)
         }
 
         package static let none = Labels([:])
     }
 
     package private(set) var bytes: [UInt8] = []
-    /// The name of the family that is being written.
-    private var name: StaticString = ""
+    /// The name of the family that is being written, and that of its buckets.
+    private var name: [UInt8] = []
+    private var bucketName: [UInt8] = []
 
     package init(capacity: Int = 0) {
         bytes.reserveCapacity(capacity)
@@ -50,7 +54,8 @@ package struct MetricsWriter {
 
     /// Begins the numbers of one name.
     package mutating func family(_ name: StaticString, _ kind: Kind, _ help: StaticString) {
-        self.name = name
+        self.name = name.withUTF8Buffer { Array($0) }
+        bucketName = self.name + Array("_bucket".utf8)
         append("# HELP ")
         append(name)
         append(" ")
@@ -64,27 +69,25 @@ package struct MetricsWriter {
 
     /// One number of the family.
     package mutating func sample(_ labels: Labels = .none, _ value: Int) {
-        append(name)
-        append(labels)
-        append(" ")
-        append(UInt64(magnitudeOf: value), isNegative: value < 0)
-        append("\n")
+        bytes += name
+        bytes += labels.plain
+        if value < 0 { append("-") }
+        append(UInt64(value.magnitude))
+        endLine()
     }
 
     package mutating func sample(_ labels: Labels = .none, _ value: UInt64) {
-        append(name)
-        append(labels)
-        append(" ")
+        bytes += name
+        bytes += labels.plain
         append(value)
-        append("\n")
+        endLine()
     }
 
     package mutating func sample(_ labels: Labels = .none, seconds nanoseconds: UInt64) {
-        append(name)
-        append(labels)
-        append(" ")
+        bytes += name
+        bytes += labels.plain
         append(seconds: nanoseconds)
-        append("\n")
+        endLine()
     }
 
     /// How values are distributed; a value counts in every bucket whose bound it does not exceed.
@@ -96,53 +99,37 @@ package struct MetricsWriter {
         _ labels: Labels, _ histogram: LogHistogram, bounds: MetricsBounds, isTime: Bool
     ) {
         var seen: UInt64 = 0
-        var place = 0
-        let filled: [(bucket: Int, count: UInt64)] = histogram.filledBuckets
-        for (bound, text) in zip(bounds.values, bounds.texts) {
-            while place < filled.count, LogHistogram.upperBound(of: filled[place].bucket) <= bound {
-                seen &+= filled[place].count
-                place += 1
-            }
-            appendBucket(labels, text)
+        var next = 0
+        for (end, text) in zip(bounds.buckets, bounds.texts) {
+            seen &+= histogram.count(inBuckets: next..<end)
+            next = end
+            bytes += bucketName
+            bytes += labels.bucket
+            bytes += text
             append(seen)
-            append("\n")
+            endLine()
         }
-        appendBucket(labels, MetricsBounds.infinite)
+        bytes += bucketName
+        bytes += labels.bucket
+        bytes += MetricsBounds.infinite
         append(histogram.count)
-        append("\n")
-        append(name)
+        endLine()
+        bytes += name
         append("_sum")
-        append(labels)
-        append(" ")
+        bytes += labels.plain
         if isTime { append(seconds: histogram.sum) } else { append(histogram.sum) }
-        append("\n")
-        append(name)
+        endLine()
+        bytes += name
         append("_count")
-        append(labels)
-        append(" ")
+        bytes += labels.plain
         append(histogram.count)
-        append("\n")
+        endLine()
     }
 
     // MARK: Bytes
 
-    private mutating func appendBucket(_ labels: Labels, _ bound: [UInt8]) {
-        append(name)
-        append("_bucket{")
-        if !labels.bytes.isEmpty {
-            bytes += labels.bytes
-            append(",")
-        }
-        append("le=\"")
-        bytes += bound
-        append("\"} ")
-    }
-
-    private mutating func append(_ labels: Labels) {
-        if labels.bytes.isEmpty { return }
-        append("{")
-        bytes += labels.bytes
-        append("}")
+    private mutating func endLine() {
+        bytes.append(0x0A)
     }
 
     private mutating func append(_ text: StaticString) {
@@ -162,15 +149,19 @@ package struct MetricsWriter {
         append("\"")
     }
 
-    private mutating func append(_ value: UInt64, isNegative: Bool = false, places: Int = 0) {
-        if isNegative { append("-") }
-        let start: Int = bytes.count
+    private mutating func append(_ value: UInt64, places: Int = 0) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var place = 20
         var rest: UInt64 = value
         repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+            place -= 1
+            digits[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
-        } while rest > 0 || bytes.count - start < places
-        bytes[start...].reverse()
+        } while rest > 0 || 20 - place < places
+        while place < 20 {
+            bytes.append(digits[place])
+            place += 1
+        }
     }
 
     private mutating func append(seconds nanoseconds: UInt64) {
@@ -180,22 +171,20 @@ package struct MetricsWriter {
     }
 }
 
-extension UInt64 {
-    fileprivate init(magnitudeOf value: Int) {
-        self = UInt64(value.magnitude)
-    }
-}
-
 /// The bounds of the buckets of a histogram, and how they are written.
 package struct MetricsBounds: Sendable {
     let values: [UInt64]
+    /// Behind the last bucket of a `LogHistogram` that each bound takes in.
+    let buckets: [Int]
+    /// How they are written, with what stands behind them.
     let texts: [[UInt8]]
 
-    static let infinite: [UInt8] = Array("+Inf".utf8)
+    static let infinite: [UInt8] = Array("+Inf\"} ".utf8)
 
     private init(_ values: [UInt64], _ text: (UInt64) -> String) {
         self.values = values
-        self.texts = values.map { Array(text($0).utf8) }
+        self.buckets = values.map { LogHistogram.bucket(of: $0) + 1 }
+        self.texts = values.map { Array((text($0) + "\"} ").utf8) }
     }
 
     /// Bounds at powers of two less one, where `LogHistogram` has the bounds of its own buckets.
@@ -210,7 +199,7 @@ package struct MetricsBounds: Sendable {
 
     /// From 1 microsecond to 34 seconds, each twice the one before.
     package static let fineTimes: MetricsBounds = .times(10...35)
-    /// From 16 microseconds to 17 seconds, each four times the one before.
-    package static let coarseTimes: MetricsBounds = .times(stride(from: 14, through: 34, by: 2))
-    package static let counts = MetricsBounds([0, 1, 2, 3, 4, 5, 7, 15, 31, 63]) { String($0) }
+    /// From 65 microseconds to 4 seconds, each four times the one before.
+    package static let coarseTimes: MetricsBounds = .times(stride(from: 16, through: 32, by: 2))
+    package static let counts = MetricsBounds([0, 1, 2, 4, 8]) { String($0) }
 }

@@ -231,7 +231,7 @@ extension LiveAdministration {
         if let word = request.parameter("kind")?.lowercased() {
             let known: [String: CompactionKind] = [
                 "compaction": .compaction, "scrub": .scrub, "upgrade_sstables": .upgrade,
-                "garbage_collect": .garbageCollection,
+                "garbage_collect": .garbageCollection, "cleanup": .cleanup,
             ]
             guard let found = known[word] else {
                 throw .invalid("There is no \(word) to be stopped: \(known.keys.sorted().joined(separator: ", ")).")
