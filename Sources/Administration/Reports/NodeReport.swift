@@ -77,12 +77,46 @@ package struct NodeReport: Report {
     package var releaseVersion: String
     /// Ascending.
     package var tokens: [Int64]
+    /// Nil where it is not known.
+    package var cache: Cache?
+
+    /// The cache of blocks of files.
+    package struct Cache: Report {
+        package var entryCount: Int
+        package var byteCount: Int
+        package var byteLimit: Int
+        package var hitCount: Int
+        package var missCount: Int
+
+        package init(entryCount: Int, byteCount: Int, byteLimit: Int, hitCount: Int, missCount: Int) {
+            self.entryCount = entryCount
+            self.byteCount = byteCount
+            self.byteLimit = byteLimit
+            self.hitCount = hitCount
+            self.missCount = missCount
+        }
+
+        package init(json: JSONValue) throws(MalformedReport) {
+            let record = try JSONRecord(json)
+            self.init(
+                entryCount: try record.integer("entries"), byteCount: try record.integer("size"),
+                byteLimit: try record.integer("capacity"), hitCount: try record.integer("hits"),
+                missCount: try record.integer("misses"))
+        }
+
+        package var json: JSONValue {
+            .record([
+                "entries": .integer(entryCount), "size": .integer(byteCount), "capacity": .integer(byteLimit),
+                "hits": .integer(hitCount), "misses": .integer(missCount),
+            ])
+        }
+    }
 
     package init(
         id: String, clusterName: String, endpoint: Endpoint, native: Endpoint, datacenter: String, rack: String,
         state: RingState, isGossiping: Bool, isServingClients: Bool, loadByteCount: Int, generation: Int,
         uptimeSeconds: Int, residentByteCount: Int?, memoryByteCount: Int?, shardCount: Int, epoch: Int,
-        releaseVersion: String, tokens: [Int64]
+        releaseVersion: String, tokens: [Int64], cache: Cache? = nil
     ) {
         self.id = id
         self.clusterName = clusterName
@@ -102,6 +136,7 @@ package struct NodeReport: Report {
         self.epoch = epoch
         self.releaseVersion = releaseVersion
         self.tokens = tokens
+        self.cache = cache
     }
 
     package init(json: JSONValue) throws(MalformedReport) {
@@ -125,7 +160,8 @@ package struct NodeReport: Report {
             residentByteCount: try record.optionalInteger("resident_memory"),
             memoryByteCount: try record.optionalInteger("machine_memory"), shardCount: try record.integer("shards"),
             epoch: try record.integer("metadata_epoch"), releaseVersion: try record.text("release_version"),
-            tokens: tokens)
+            tokens: tokens,
+            cache: try record["chunk_cache"].map { (json) throws(MalformedReport) in try Cache(json: json) })
     }
 
     package var json: JSONValue {
@@ -139,6 +175,7 @@ package struct NodeReport: Report {
             "resident_memory": .optional(residentByteCount), "machine_memory": .optional(memoryByteCount),
             "shards": .integer(shardCount), "metadata_epoch": .integer(epoch),
             "release_version": .string(releaseVersion), "tokens": .texts(tokens.map { String($0) }),
+            "chunk_cache": cache?.json ?? .null,
         ])
     }
 }

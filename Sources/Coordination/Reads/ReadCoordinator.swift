@@ -47,6 +47,8 @@ package final class ReadCoordinator: @unchecked Sendable {
     private let host: Host
     private var latencies: [UUID: LatencyEstimate] = [:]
     private var scores = ReplicaScores()
+    /// Reads whose replicas differed, and those of them after which replicas had to be brought something.
+    package private(set) var repairCounts: (attempted: Int, repaired: Int) = (0, 0)
 
     package init(view: ClusterView, node: NodeReplica, host: Host, loop: any Loop) {
         self.view = view
@@ -263,6 +265,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         }
         let gather = RepairGather()
         let count: Int = repairs.reduce(0) { $0 + $1.count }
+        repairCounts.attempted += 1
+        if count > 0 { repairCounts.repaired += 1 }
         round.trace?.add("Read repair: \(count) mutations for replicas that miss something")
         for (answer, mutations) in zip(answers, repairs) {
             for mutation in mutations { send(mutation, to: round.plan.set.node(at: answer.position), round, gather) }

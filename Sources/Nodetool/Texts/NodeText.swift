@@ -18,6 +18,18 @@ enum NodeText {
             ("Data Center", report.datacenter), ("Rack", report.rack), ("Shards", String(report.shardCount)),
             ("Metadata epoch", String(report.epoch)),
         ]
+        if let cache = report.cache {
+            let requests: Int = cache.hitCount + cache.missCount
+            let rate: String =
+                requests == 0 ? "NaN" : FigureText.decimal(Double(cache.hitCount) / Double(requests), places: 3)
+            lines.append(
+                (
+                    "Chunk Cache",
+                    "entries \(cache.entryCount), size \(FigureText.byteCount(cache.byteCount)), capacity "
+                        + "\(FigureText.byteCount(cache.byteLimit)), \(cache.missCount) misses, \(requests) requests, "
+                        + "\(rate) hit rate"
+                ))
+        }
         if report.tokens.count == 1 || showsTokens {
             lines += report.tokens.map { ("Token", String($0)) }
         } else if report.tokens.isEmpty {

@@ -117,7 +117,28 @@ final class LiveAdministration: NodeAdministration {
             uptimeSeconds: Int((time.monotonicNanoseconds &- startedAt) / 1_000_000_000),
             residentByteCount: used?.resident, memoryByteCount: used?.machine,
             shardCount: parts.host.loops.count, epoch: Int(clamping: metadata.epoch),
-            releaseVersion: ServerVersions.release, tokens: (own?.tokens ?? []).map(\.value))
+            releaseVersion: ServerVersions.release, tokens: (own?.tokens ?? []).map(\.value),
+            cache: try await cacheFigures(parts))
+    }
+
+    /// Reads whose replicas differed, and those after which replicas had to be brought something.
+    func readRepairs(_ parts: Node.Parts) async throws(AdminFailure) -> (attempted: Int, repaired: Int) {
+        try await carryOut {
+            var sum: (attempted: Int, repaired: Int) = (0, 0)
+            for shard in parts.group.executors.indices {
+                let counts = try await parts.group.run(on: shard) { $0.coordination.reads.repairCounts }
+                sum = (sum.attempted + counts.attempted, sum.repaired + counts.repaired)
+            }
+            return sum
+        }
+    }
+
+    private func cacheFigures(_ parts: Node.Parts) async throws(AdminFailure) -> NodeReport.Cache {
+        let work: [ShardWork] = try await carryOut { try await parts.engine.work() }
+        func sum(_ value: (ShardWork) -> Int) -> Int { work.reduce(0) { $0 + value($1) } }
+        return NodeReport.Cache(
+            entryCount: sum(\.cacheEntryCount), byteCount: sum(\.cacheByteCount), byteLimit: sum(\.cacheByteLimit),
+            hitCount: sum(\.cache.hitCount), missCount: sum(\.cache.missCount))
     }
 
     func network() async throws(AdminFailure) -> NetworkReport {
@@ -134,10 +155,11 @@ final class LiveAdministration: NodeAdministration {
                 dropped: Int(clamping: sum.counts.droppedMessages))
         }
         let own: Member? = metadata.member(NodeID(parts.local.hostID))
+        let repairs: (attempted: Int, repaired: Int) = try await readRepairs(parts)
         return NetworkReport(
             mode: draining.withLock { $0?.rawValue.uppercased() }
-                ?? RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: nil,
-            readRepairsBlocking: nil, readRepairsBackground: nil, pools: pools,
+                ?? RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: repairs.attempted,
+            readRepairsBlocking: repairs.repaired, readRepairsBackground: 0, pools: pools,
             peers: traffic.compactMap { peer in
                 metadata.member(peer.node).map { NetworkReport.Peer(peer, at: Endpoint($0.internode)) }
             })

@@ -82,6 +82,10 @@ extension LiveAdministration {
         }
         writer.family("martlet_client_request_failures_total", .counter, "Requests that failed otherwise.")
         for kind in RequestKind.allCases { writer.sample(LiveAdministration.labels(kind), requests[kind].failures) }
+        let repairs: (attempted: Int, repaired: Int) = try await readRepairs(parts)
+        writer.family("martlet_read_repairs_total", .counter, "Reads whose replicas differed.")
+        writer.sample(MetricsWriter.Labels(["result": "repaired"]), repairs.repaired)
+        writer.sample(MetricsWriter.Labels(["result": "nothing_missing"]), repairs.attempted - repairs.repaired)
         writer.family("martlet_client_requests_total", .counter, "Requests by their consistency level.")
         for kind in RequestKind.allCases {
             for (code, count) in requests[kind].byLevel.enumerated() where count > 0 {
