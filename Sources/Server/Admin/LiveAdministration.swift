@@ -143,7 +143,7 @@ final class LiveAdministration: NodeAdministration {
 
     func network() async throws(AdminFailure) -> NetworkReport {
         let (parts, metadata) = try current()
-        let traffic: [PeerTraffic] = await parts.messages.service.traffic()
+        let traffic: [PeerTraffic] = await parts.trafficWithOthers()
         let lanes: [(Lane, String)] = [
             (.bulk, "Large messages"), (.data, "Small messages"), (.control, "Gossip messages"),
         ]
@@ -202,6 +202,13 @@ final class LiveAdministration: NodeAdministration {
             throw .invalid("There is no node \(node).")
         }
         await parts.hints.truncate(target)
+    }
+}
+
+extension Node.Parts {
+    /// What went to and came from other nodes; a node that is its own replica sends messages to itself too.
+    func trafficWithOthers() async -> [PeerTraffic] {
+        await messages.service.traffic().filter { $0.node != NodeID(local.hostID) }
     }
 }
 

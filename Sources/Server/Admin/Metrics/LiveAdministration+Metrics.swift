@@ -114,7 +114,7 @@ extension LiveAdministration {
     private func writeInternode(
         _ writer: inout MetricsWriter, _ parts: Node.Parts, _ metadata: ClusterMetadata
     ) async {
-        let traffic: [(MetricsWriter.Labels, PeerTraffic)] = await parts.messages.service.traffic().compactMap { peer in
+        let traffic: [(MetricsWriter.Labels, PeerTraffic)] = await parts.trafficWithOthers().compactMap { peer in
             guard let member = metadata.member(peer.node) else { return nil }
             let labels = MetricsWriter.Labels(["peer": member.internode.description, "lane": "\(peer.lane)"])
             return (labels, peer)

@@ -127,7 +127,7 @@ extension LiveAdministration {
 
     /// Messages that were not delivered or not read in time, by lane.
     private func droppedMessages() async throws(AdminFailure) -> [JSONValue] {
-        let traffic: [PeerTraffic] = try await current().parts.messages.service.traffic()
+        let traffic: [PeerTraffic] = try await current().parts.trafficWithOthers()
         return Lane.allCases.map { lane in
             var sum = PeerTraffic(node: .none, lane: lane)
             for peer in traffic where peer.lane == lane { sum.add(peer) }

@@ -121,7 +121,7 @@ extension LiveAdministration {
     private func trafficRows() async throws(AdminFailure) -> [LiveViews.Row] {
         let (parts, metadata) = try current()
         var sums: [NodeID: PeerTraffic] = [:]
-        for peer in await parts.messages.service.traffic() {
+        for peer in await parts.trafficWithOthers() {
             sums[peer.node, default: PeerTraffic(node: peer.node, lane: peer.lane)].add(peer)
         }
         return metadata.members.compactMap { member in
