@@ -151,9 +151,9 @@ private final class HashScan {
                 continue
             case .end:
                 while done.count < leaves.count { endLeaf() }
-                return
+                return try await throttle.spend(readByteCount - paidByteCount)
             case .partition:
-                guard try begin(cursor) else { return }
+                guard try begin(cursor) else { return try await throttle.spend(readByteCount - paidByteCount) }
             case .row:
                 readByteCount += cursor.clustering.count + cursor.row.count
                 if let unit = try hasher.row(cursor.clustering, cursor.row) { sum.add(unit) }
