@@ -104,13 +104,14 @@ package final class ContinuousRepair: Sendable {
         shared.withLock { $0.work = started }
     }
 
+    /// Ends it, without waiting for what it has asked other nodes: they may be slow, and this one stops.
     package func stop() async {
         let running = shared.withLock { shared in
+            shared.isEnabled = false
             shared.cancellation?.cancel()
             return shared.work
         }
         running?.cancel()
-        await running?.wait()
         await save()
     }
 
@@ -130,23 +131,31 @@ package final class ContinuousRepair: Sendable {
         // Nodes that were started together do not all begin together.
         let jitter: Double = Double(parts.host.entropy.next() >> 11) * 0x1p-53
         var wait: Duration = tick * (0.5 + jitter)
+        var round = Round()
         while true {
             do throws(CancellationError) {
                 try await parts.host.time.sleep(for: wait)
             } catch { return }
             wait = tick
             await save()
-            guard isEnabled else { continue }
+            guard isEnabled, let topology = parts.topology() else { continue }
             let now: UInt64 = parts.host.time.monotonicNanoseconds
-            let candidates: [RepairSchedule.Candidate] = self.candidates()
-            let schedule = RepairSchedule(windowSeconds: windowSeconds)
-            let gap = UInt64(schedule.gapSeconds(candidateCount: candidates.count) * 1e9)
-            let isPaced: Bool = lastEndNanoseconds.map { now &- $0 >= gap } ?? true
             let seconds: Int64 = parts.host.time.wallSeconds
-            guard let index = schedule.next(candidates, nowSeconds: seconds, isPaced: isPaced) else { continue }
-            await verify(candidates[index].target)
-            if !candidates[index].isMissed { lastEndNanoseconds = parts.host.time.monotonicNanoseconds }
-            if candidates[index].isMissed || gap < 1_000_000_000 { wait = .milliseconds(100) }
+            let schedule = RepairSchedule(windowSeconds: windowSeconds)
+            let missed: [RepairSchedule.Candidate] = missedCandidates(topology)
+            if let index = schedule.next(missed, nowSeconds: seconds, isPaced: false) {
+                await verify(missed[index].target)
+                wait = .milliseconds(100)
+                continue
+            }
+            if !round.isFresh(topology, now) { round = makeRound(topology, schedule, seconds, now) }
+            let gap = UInt64(schedule.gapSeconds(candidateCount: round.candidateCount) * 1e9)
+            guard lastEndNanoseconds.map({ now &- $0 >= gap }) ?? true else { continue }
+            round.refresh { isPossible($0) }
+            guard let index = schedule.next(round.oldest, nowSeconds: seconds, isPaced: true) else { continue }
+            await verify(round.oldest.remove(at: index).target)
+            lastEndNanoseconds = parts.host.time.monotonicNanoseconds
+            if gap < 1_000_000_000 { wait = .milliseconds(100) }
         }
     }
 
@@ -162,33 +171,80 @@ package final class ContinuousRepair: Sendable {
 
     // MARK: Choosing
 
-    private func candidates() -> [RepairSchedule.Candidate] {
-        guard let topology = parts.topology() else { return [] }
+    /// The ranges that are due, those verified longest ago first. With many tables there are many ranges, so that they are
+    /// not looked through each time.
+    private struct Round {
+        private static let lifeNanoseconds: UInt64 = 60_000_000_000
+        static let limit = 256
+
+        var topology: Topology?
+        var madeAtNanoseconds: UInt64 = 0
+        var candidateCount = 0
+        var isCutShort = false
+        var oldest: [RepairSchedule.Candidate] = []
+
+        func isFresh(_ present: Topology, _ now: UInt64) -> Bool {
+            topology === present && now &- madeAtNanoseconds < Round.lifeNanoseconds && !(oldest.isEmpty && isCutShort)
+        }
+
+        mutating func refresh(_ isPossible: (RepairTarget) -> Bool) {
+            for index in oldest.indices { oldest[index].isPossible = isPossible(oldest[index].target) }
+        }
+    }
+
+    private func isPossible(_ target: RepairTarget) -> Bool {
+        target.replicas.allSatisfy { parts.liveness.isAlive($0) }
+    }
+
+    private func makeRound(_ topology: Topology, _ schedule: RepairSchedule, _ seconds: Int64, _ now: UInt64) -> Round {
+        let tables: [RepairTable] = parts.tables()
+        let ids: Set<UUID> = Set(tables.map(\.id))
+        parts.watermarks.keep(only: ids)
+        parts.missed.keep(only: ids)
+        var round = Round()
+        round.topology = topology
+        round.madeAtNanoseconds = now
+        for table in tables {
+            for target in ContinuousRepair.ranges(of: table, topology)
+            where target.replicas.first(where: { parts.liveness.isAlive($0) }) == parts.local {
+                round.candidateCount += 1
+                let found: RepairSchedule.Candidate = candidate(target, isMissed: false)
+                if schedule.isDue(found.verifiedAtSeconds, seconds) { round.oldest.append(found) }
+            }
+        }
+        round.oldest.sort { $0.verifiedAtSeconds < $1.verifiedAtSeconds }
+        if round.oldest.count > Round.limit {
+            round.isCutShort = true
+            round.oldest.removeLast(round.oldest.count - Round.limit)
+        }
+        return round
+    }
+
+    /// The parts of ranges in which this node knows that writes were missed.
+    private func missedCandidates(_ topology: Topology) -> [RepairSchedule.Candidate] {
+        if parts.missed.isEmpty { return [] }
         let tables: [RepairTable] = parts.tables()
         parts.missed.spread(over: tables.map(\.id))
-        let notBefore: [RangeKey: Int64] = shared.withLock(\.notBefore)
         var found: [RepairSchedule.Candidate] = []
         for table in tables {
             let missed: [ClosedRange<Token>] = parts.missed.tokens(of: table.id)
-            for placed in ContinuousRepair.ranges(of: table, topology) {
-                let isPossible: Bool = placed.replicas.allSatisfy { parts.liveness.isAlive($0) }
-                let first: NodeID? = placed.replicas.first { parts.liveness.isAlive($0) }
-                func add(_ target: RepairTarget, isMissed: Bool) {
-                    let watermark: Int64 = parts.watermarks.watermark(table: table.id, range: target.range)
-                    found.append(
-                        RepairSchedule.Candidate(
-                            target: target, verifiedAtSeconds: table.purge.cut(ofWatermark: watermark),
-                            isMissed: isMissed, isPossible: isPossible,
-                            notBeforeSeconds: notBefore[RangeKey(table: table.id, range: target.range)] ?? .min))
-                }
-                if first == parts.local { add(placed, isMissed: false) }
-                guard let tokens = placed.range.tokens else { continue }
+            if missed.isEmpty { continue }
+            for target in ContinuousRepair.ranges(of: table, topology) {
+                guard let tokens = target.range.tokens else { continue }
                 for run in missed where run.overlaps(tokens) {
-                    add(placed.part(RingRange(run.clamped(to: tokens))), isMissed: true)
+                    found.append(candidate(target.part(RingRange(run.clamped(to: tokens))), isMissed: true))
                 }
             }
         }
         return found
+    }
+
+    private func candidate(_ target: RepairTarget, isMissed: Bool) -> RepairSchedule.Candidate {
+        let watermark: Int64 = parts.watermarks.watermark(table: target.table.id, range: target.range)
+        let key = RangeKey(table: target.table.id, range: target.range)
+        return RepairSchedule.Candidate(
+            target: target, verifiedAtSeconds: target.table.purge.cut(ofWatermark: watermark), isMissed: isMissed,
+            isPossible: isPossible(target), notBeforeSeconds: shared.withLock { $0.notBefore[key] } ?? .min)
     }
 
     /// The ranges of a table that have several replicas.

@@ -123,9 +123,12 @@ package final class MissedWrites: Sendable {
         }
     }
 
-    package func forget(_ tables: [UUID]) {
+    /// Forgets the tables that are not among these.
+    package func keep(only tables: Set<UUID>) {
         state.withLock { state in
-            for table in tables where state.tables.removeValue(forKey: table) != nil { state.isChanged = true }
+            let count: Int = state.tables.count
+            state.tables = state.tables.filter { tables.contains($0.key) }
+            if state.tables.count != count { state.isChanged = true }
         }
     }
 

@@ -72,10 +72,12 @@ package final class RepairWatermarks: Sendable {
         state.withLock { $0.tables[table]?.seconds(of: token) ?? TokenSeconds.never }
     }
 
-    /// Forgets tables that are gone.
-    package func forget(_ tables: [UUID]) {
+    /// Forgets the tables that are not among these.
+    package func keep(only tables: Set<UUID>) {
         state.withLock { state in
-            for table in tables where state.tables.removeValue(forKey: table) != nil { state.isChanged = true }
+            let count: Int = state.tables.count
+            state.tables = state.tables.filter { tables.contains($0.key) }
+            if state.tables.count != count { state.isChanged = true }
         }
     }
 

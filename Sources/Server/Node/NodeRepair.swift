@@ -136,10 +136,4 @@ final class NodeRepair: Sendable {
         running.coordinator.stop()
         await running.continuous.stop()
     }
-
-    /// Forgets tables that are gone.
-    func forget(_ tables: [UUID]) {
-        watermarks.forget(tables)
-        missed.forget(tables)
-    }
 }

@@ -114,6 +114,8 @@ import Testing
             await test.pause(.seconds(600))
             let areEqual = try await ContinuousRepairTests.areEqual(test)
             let states: [RangeStatus] = running.flatMap { $0.status() }
+            // What was brought over is read once more.
+            await test.pause(.seconds(600))
             let read: [Int] = running.map(\.counters.counts.bytesRead)
             await test.pause(.seconds(600))
             let counters = running.map(\.counters)

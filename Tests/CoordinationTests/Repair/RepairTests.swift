@@ -120,7 +120,10 @@ import Testing
                 nowSeconds: test.nowSeconds - Int64(random.next() % 500)
             ).encoded()
             everything.append(bytes)
-            for index in 0..<3 where random.next() % 3 != 0 { try await test.nodes[index]?.put(bytes) }
+            let chosen = Int(random.next() % 3)
+            for index in 0..<3 where index == chosen || random.next() % 2 == 0 {
+                try await test.nodes[index]?.put(bytes)
+            }
             if random.next() % 20 == 0 { try await test.nodes[Int(random.next() % 3)]?.engine.flush() }
         }
         return everything

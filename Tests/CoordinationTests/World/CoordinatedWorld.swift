@@ -129,19 +129,12 @@ final class CoordinatedNode: @unchecked Sendable {
         let lookup: TableLookup = { id in
             id == ReplicaWorld.table || id == CoordinatedNode.counterTable ? table : nil
         }
-        var options = StorageOptions(dataDirectory: "/data", commitLogDirectory: "/data/commitlog")
-        options.segmentByteCount = 256 << 10
-        let engine = try await StorageEngine.open(options, host: host, tables: CoordinatedNode.tables)
+        let engine = try await CoordinatedNode.openEngine(host)
         let shards = engine.shards.map { ReplicaShard(store: $0, host: host) }
         let replica = NodeReplica(shards: shards, host: host)
         for index in shards.indices { try await replica.run(on: index) { $0.watchLog() } }
         let clock = HybridClock(time: host.time)
-        let identity = MessageIdentity(
-            node: member.id, address: member.internode, datacenter: member.datacenter, clusterName: "test",
-            clusterID: UUID(high: 5, low: 5))
-        var callbacks = MessageCallbacks { clock.current }
-        callbacks.clockSeen = { clock.observe($0) }
-        let messages = MessageService(host: host, identity: identity, callbacks: callbacks)
+        let messages = CoordinatedNode.messages(member, host, clock)
         let liveness = Liveness(local: member.id)
         let topology = Topology(members: members, local: member.id)
         self.id = member.id
@@ -187,6 +180,21 @@ final class CoordinatedNode: @unchecked Sendable {
             BatchCoordinator(view: view, loop: host.loops[index], log: log, writes: writes, host: host)
         }
         register(lookup)
+    }
+
+    private static func openEngine(_ host: Host) async throws -> StorageEngine {
+        var options = StorageOptions(dataDirectory: "/data", commitLogDirectory: "/data/commitlog")
+        options.segmentByteCount = 256 << 10
+        return try await StorageEngine.open(options, host: host, tables: tables)
+    }
+
+    private static func messages(_ member: Member, _ host: Host, _ clock: HybridClock) -> MessageService {
+        let identity = MessageIdentity(
+            node: member.id, address: member.internode, datacenter: member.datacenter, clusterName: "test",
+            clusterID: UUID(high: 5, low: 5))
+        var callbacks = MessageCallbacks { clock.current }
+        callbacks.clockSeen = { clock.observe($0) }
+        return MessageService(host: host, identity: identity, callbacks: callbacks)
     }
 
     /// What is confined to loop 0 from its beginning on.
