@@ -59,7 +59,30 @@ import Testing
         #expect(!all.incrementalBackups)
     }
 
+    @Test func whenTombstonesMayGoIsKeptAndShown() throws {
+        var sandbox = try SchemaSandbox(
+            "CREATE TABLE t (k int PRIMARY KEY) "
+                + "WITH tombstone_gc = {'mode': 'REPAIR', 'propagation_delay_in_seconds': '7'}")
+        let kept: [String: String] = ["mode": "repair", "propagation_delay_in_seconds": "7"]
+        #expect(try sandbox.table("t").options.tombstoneGC == kept)
+        let shown: String = try sandbox.describe("DESCRIBE TABLE t").first?.last ?? ""
+        #expect(shown.contains("AND extensions = {}"))
+        #expect(shown.hasSuffix("AND tombstone_gc = {'mode': 'repair', 'propagation_delay_in_seconds': '7'};"))
+        // Other extensions come and go without it.
+        _ = try sandbox.apply("ALTER TABLE t WITH extensions = {'a': 0x01}")
+        #expect(try sandbox.table("t").options.tombstoneGC == kept)
+        _ = try sandbox.apply("ALTER TABLE t WITH tombstone_gc = {}")
+        #expect(try sandbox.table("t").options.extensions == ["a": [1]])
+    }
+
     static let refusals: [RefusalTests.Case] = [
+        .init(
+            "tombstone_gc = {'mode': 'sometimes'}",
+            .configError(message: "Invalid value for tombstone_gc option mode: sometimes")),
+        .init(
+            "tombstone_gc = {'propagation_delay_in_seconds': '-1'}",
+            .configError(message: "Invalid value for tombstone_gc option propagation_delay_in_seconds: -1")),
+        .init("tombstone_gc = {'when': 'now'}", .configError(message: "Invalid option of tombstone_gc: when")),
         .init("nonsense = 1", .syntaxError(message: "Unknown property 'nonsense'")),
         .init(
             "bloom_filter_fp_chance = 0",
