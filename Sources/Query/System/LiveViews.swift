@@ -84,6 +84,14 @@ package enum LiveViews {
             "batch_metrics", "partitions of batches", partition: [("name", .text)],
             [("max", .bigint), ("p50th", .double), ("p999th", .double), ("p99th", .double)]),
         view(
+            "repair_status", "how verified the ranges of this node are", partition: [("keyspace_name", .text)],
+            clustering: [("table_name", .text), ("start_token", .text)],
+            [
+                ("age_seconds", .bigint), ("end_token", .text), ("missed", .boolean), ("state", .text),
+                ("verified_at", .timestamp), ("waits_for", .text), ("watermark", .timestamp),
+                ("window_seconds", .bigint),
+            ]),
+        view(
             "pending_hints", "hints that wait for nodes", partition: [("host_id", .uuid)],
             [
                 ("address", .inet), ("dc", .text), ("files", .int), ("newest", .timestamp), ("oldest", .timestamp),

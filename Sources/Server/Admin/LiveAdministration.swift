@@ -193,6 +193,8 @@ final class LiveAdministration: NodeAdministration {
 
     func truncateHints(of node: String?) async throws(AdminFailure) {
         let (parts, metadata) = try current()
+        // Of which ranges the hints are nobody looks up: all are verified soon.
+        if await !parts.hints.backlog().isEmpty { parts.repair.missed.noteEverything() }
         guard let node else { return await parts.hints.truncate() }
         // A node that has left may still have hints here, and is known by its id alone.
         let member: Member? = metadata.members.first { member in

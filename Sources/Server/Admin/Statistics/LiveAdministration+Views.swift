@@ -19,6 +19,7 @@ extension LiveAdministration {
             case "sstable_tasks": return try await taskRows()
             case "cql_metrics": return LiveAdministration.statementRows(try await requests())
             case "batch_metrics": return LiveAdministration.batchRows(try await requests())
+            case "repair_status": return try repairRows()
             case "pending_hints": return try await hintRows()
             case "internode_outbound": return try await trafficRows()
             case "snapshots": return try await snapshots().map { LiveAdministration.row($0) }
