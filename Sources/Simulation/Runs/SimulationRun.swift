@@ -111,6 +111,8 @@ package final class SimulationRun: @unchecked Sendable {
 
     /// Time limits of a second, so that a run sees many of them pass; little memory, so that files are written.
     private static let settings: [String: String] = [
+        // What hints alone achieve is to be seen; RepairRunTests are about repair.
+        "continuous_repair": "false",
         "write_request_timeout": "1000ms", "read_request_timeout": "1000ms", "range_request_timeout": "1500ms",
         "counter_write_request_timeout": "1000ms", "cas_contention_timeout": "1000ms", "request_timeout": "2000ms",
         "memtable_heap_space": "1MiB", "commitlog_segment_size": "1MiB", "file_cache_size": "4MiB",
