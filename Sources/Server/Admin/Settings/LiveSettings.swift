@@ -40,6 +40,12 @@ final class LiveSettings: Sendable {
             "compaction_throughput": { configuration, parts in
                 try await parts.engine.setCompactionThroughput(configuration.storage.compactionByteCountPerSecond)
             },
+            "repair_throughput": { configuration, parts in
+                try await parts.engine.setHashThroughput(configuration.storage.hashByteCountPerSecond)
+            },
+            "continuous_repair": { configuration, parts in
+                parts.repair.current?.continuous.setEnabled(configuration.boolean("continuous_repair"))
+            },
             "snapshot_links_per_second": { configuration, parts in
                 parts.engine.setSnapshotPace(linksPerSecond: configuration.integer("snapshot_links_per_second"))
             },
