@@ -230,7 +230,22 @@ struct NodeStart {
         for note in engine.openingNotes {
             logs.logger("storage").warning("The commit log was not as expected", metadata: ["note": "\(note)"])
         }
+        try await tellOrphans(engine)
         return engine
+    }
+
+    /// Says which tables have data here and are in no schema: a DROP TABLE that this node did not live to carry out. They
+    /// are left to the operator, because a schema that was lost looks the same.
+    private func tellOrphans(_ engine: StorageEngine) async throws {
+        for table in try await engine.orphanTables() {
+            let statistics: TableStatistics = try await engine.statistics(of: table)
+            logs.logger("storage").warning(
+                "A table has data and is in no schema; nobody reads it, and nothing removes it by itself",
+                metadata: [
+                    "table.id": "\(table)", "bytes": "\(statistics.diskByteCount &+ statistics.memtableByteCount)",
+                    "data.directory": "\(configuration.dataDirectory)",
+                ])
+        }
     }
 
     private func watchLogs(of group: ShardGroup) async throws {
