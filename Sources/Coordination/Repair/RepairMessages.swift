@@ -192,6 +192,49 @@ package struct UnitsRequest: Equatable, Sendable {
     }
 }
 
+/// What all owners of a range are told once they were equal.
+package struct RepairMark: Hashable, Sendable {
+    package var place: RepairPlace
+    /// Tombstones from before this second are on all of them.
+    package var watermarkSeconds: Int64
+    /// When the comparison began.
+    package var cutSeconds: Int64
+
+    package init(place: RepairPlace, watermarkSeconds: Int64, cutSeconds: Int64) {
+        self.place = place
+        self.watermarkSeconds = watermarkSeconds
+        self.cutSeconds = cutSeconds
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 48)
+        place.write(to: &writer)
+        writer.write(watermarkSeconds)
+        writer.write(cutSeconds)
+        return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        self.place = try RepairPlace(from: &reader)
+        self.watermarkSeconds = try reader.readInt64()
+        self.cutSeconds = try reader.readInt64()
+        guard watermarkSeconds <= cutSeconds else {
+            throw .invalid(offset: reader.offset, what: "a watermark after the cut it comes from")
+        }
+    }
+
+    /// The mark as a replica takes it: a coordinator whose clock is ahead must not vouch for deletes that come later.
+    package func bounded(nowSeconds: Int64) -> RepairMark {
+        guard cutSeconds > nowSeconds else { return self }
+        let (ahead, isAbsurd) = cutSeconds.subtractingReportingOverflow(nowSeconds)
+        let (watermark, isBelow) = watermarkSeconds.subtractingReportingOverflow(ahead)
+        return RepairMark(
+            place: place, watermarkSeconds: isAbsurd || isBelow ? TokenSeconds.never : watermark,
+            cutSeconds: nowSeconds)
+    }
+}
+
 /// Units of one partition whose versions are wanted.
 package struct UnitEntry: Hashable, Sendable {
     package var token: Token
@@ -239,7 +282,7 @@ package struct FetchRequest: Equatable, Sendable {
         self.entries = entries
     }
 
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 1_024)
         writer.write(table.high)
         writer.write(table.low)
@@ -257,7 +300,7 @@ package struct FetchRequest: Equatable, Sendable {
         return writer.array()
     }
 
-    init(decoding bytes: RawSpan) throws(DecodingError) {
+    package init(decoding bytes: RawSpan) throws(DecodingError) {
         var reader = ByteReader(bytes)
         let high: UInt64 = try reader.readUInt64()
         self.table = UUID(high: high, low: try reader.readUInt64())
@@ -267,7 +310,11 @@ package struct FetchRequest: Equatable, Sendable {
             let key: [UInt8] = try reader.readArray(Int(try reader.readUInt16()))
             let hasHead: Bool = try reader.readUInt8() != 0
             var rows: [[UInt8]] = []
-            for _ in 0..<(try reader.readUInt16()) {
+            let rowCount: UInt16 = try reader.readUInt16()
+            guard Int(rowCount) <= UnitEntry.rowLimit else {
+                throw .invalid(offset: reader.offset, what: "more rows than one entry has")
+            }
+            for _ in 0..<rowCount {
                 let row: [UInt8] = try reader.readArray(Int(try reader.readUInt32()))
                 guard rows.last.map({ ByteOrder.precedes($0, row) }) ?? true else {
                     throw .invalid(offset: reader.offset, what: "wanted rows that do not ascend")

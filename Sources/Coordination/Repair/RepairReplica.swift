@@ -189,10 +189,9 @@ package final class RepairReplica: Sendable {
     }
 
     private func mark(_ body: [UInt8]) async throws -> [UInt8] {
-        var reader = ByteReader(body.span.bytes)
-        let place = try RepairPlace(from: &reader)
-        watermarks.note(place.table, place.tokens, repairedAtSeconds: try reader.readInt64())
-        missed?.clear(place.table, place.tokens, cutAtSeconds: try reader.readInt64())
+        let mark = try RepairMark(decoding: body.span.bytes).bounded(nowSeconds: host.time.wallSeconds)
+        watermarks.note(mark.place.table, mark.place.tokens, repairedAtSeconds: mark.watermarkSeconds)
+        missed?.clear(mark.place.table, mark.place.tokens, cutAtSeconds: mark.cutSeconds)
         return []
     }
 }

@@ -163,11 +163,12 @@ package final class RepairSession {
     private func count(_ answers: [HashedLeaves], _ doneCount: Int) {
         var counts = RepairCounts()
         for index in 0..<doneCount {
-            counts.rowsCompared += Int(clamping: answers.map { $0.hashes[index].unitCount }.max() ?? 0)
+            let largest: UInt64 = answers.map { $0.hashes[index].unitCount }.max() ?? 0
+            RepairCounts.add(Int(clamping: largest), to: &counts.rowsCompared)
         }
         for answer in answers {
-            counts.bytesRead += answer.readByteCount
-            counts.wrongLeaves += answer.wrongCount
+            RepairCounts.add(answer.readByteCount, to: &counts.bytesRead)
+            RepairCounts.add(answer.wrongCount, to: &counts.wrongLeaves)
         }
         progress(counts, 0)
     }
@@ -288,11 +289,10 @@ package final class RepairSession {
 
     /// Tells all replicas up to when they are known to be equal. Who does not hear of it keeps tombstones longer.
     private func mark(_ tokens: ClosedRange<Token>) async throws(RepairFailure) {
-        var writer = ByteWriter(capacity: 48)
-        RepairPlace(table: target.table.id, tokens: tokens).write(to: &writer)
-        writer.write(target.table.purge.watermark(ofCutAt: cutSeconds))
-        writer.write(cutSeconds)
-        _ = try await ask(.repairMark, everybody, writer.array()) { (_) throws(DecodingError) in }
+        let mark = RepairMark(
+            place: RepairPlace(table: target.table.id, tokens: tokens),
+            watermarkSeconds: target.table.purge.watermark(ofCutAt: cutSeconds), cutSeconds: cutSeconds)
+        _ = try await ask(.repairMark, everybody, mark.encoded()) { (_) throws(DecodingError) in }
     }
 
     // MARK: Asking

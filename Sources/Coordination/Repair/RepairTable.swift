@@ -62,13 +62,19 @@ package struct RepairCounts: Hashable, Sendable {
 
     package init() {}
 
+    /// Numbers that come from other nodes may be anything: what is too large stays at the largest.
     package mutating func add(_ other: RepairCounts) {
-        rowsCompared += other.rowsCompared
-        rowsStreamed += other.rowsStreamed
-        bytesStreamed += other.bytesStreamed
-        differences += other.differences
-        bytesRead += other.bytesRead
-        wrongLeaves += other.wrongLeaves
+        RepairCounts.add(other.rowsCompared, to: &rowsCompared)
+        RepairCounts.add(other.rowsStreamed, to: &rowsStreamed)
+        RepairCounts.add(other.bytesStreamed, to: &bytesStreamed)
+        RepairCounts.add(other.differences, to: &differences)
+        RepairCounts.add(other.bytesRead, to: &bytesRead)
+        RepairCounts.add(other.wrongLeaves, to: &wrongLeaves)
+    }
+
+    static func add(_ count: Int, to sum: inout Int) {
+        let (value, isOverflow) = sum.addingReportingOverflow(count)
+        sum = isOverflow ? .max : value
     }
 }
 

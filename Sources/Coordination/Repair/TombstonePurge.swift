@@ -64,7 +64,11 @@ package struct TombstonePurge: Hashable, Sendable {
         case .disabled: return { _, _ in .min }
         case .repair:
             let grace: Int64 = graceSeconds
-            return { token, now in min(now - grace, watermarks.watermark(table: table, token: token)) }
+            return { token, now in
+                let watermark: Int64 = watermarks.watermark(table: table, token: token)
+                // One from the future was noted while this node's clock was ahead, and vouches for nothing.
+                return watermark > now ? .min : min(now - grace, watermark)
+            }
         }
     }
 
@@ -73,6 +77,7 @@ package struct TombstonePurge: Hashable, Sendable {
 
     /// When the replicas were compared that a watermark comes from; `TokenSeconds.never` when they never were.
     package func cut(ofWatermark seconds: Int64) -> Int64 {
-        seconds == TokenSeconds.never ? seconds : seconds + propagationDelaySeconds
+        seconds == TokenSeconds.never || seconds > .max - propagationDelaySeconds
+            ? seconds : seconds + propagationDelaySeconds
     }
 }

@@ -124,7 +124,7 @@ struct TablePull: Sendable {
                     progress.table = peer.table
                     guard isFirst else { return }
                     progress.fileTotal += opened.files.count
-                    progress.byteTotal += opened.restByteCount
+                    progress.byteTotal &+= opened.restByteCount
                     for file in opened.files { progress.byteTotal &+= file.byteCount }
                 }
                 return opened
@@ -165,7 +165,7 @@ struct TablePull: Sendable {
             tookOne()
             peer.control.note(peer.node) {
                 $0.fileCount += 1
-                $0.rowCount += offer.rowCount
+                $0.rowCount &+= offer.rowCount
             }
         }
     }

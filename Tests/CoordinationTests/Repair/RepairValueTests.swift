@@ -174,4 +174,41 @@ import Testing
             TombstonePurge(mode: .disabled, graceSeconds: 100).comparisonStart(nowSeconds: 1_000) == HashFrame.hashesAll
         )
     }
+
+    // MARK: What other nodes say
+
+    @Test func aMarkOfAClockThatIsAheadVouchesForNothingLater() {
+        let place = RepairPlace(table: UUID(high: 1, low: 2), tokens: .minimum ... .maximum)
+        let right = RepairMark(place: place, watermarkSeconds: 6_400, cutSeconds: 10_000)
+        #expect(right.bounded(nowSeconds: 10_000) == right)
+        let ahead = RepairMark(place: place, watermarkSeconds: 96_400, cutSeconds: 100_000)
+        #expect(ahead.bounded(nowSeconds: 10_000) == right)
+        let absurd = RepairMark(place: place, watermarkSeconds: .min, cutSeconds: .max)
+        #expect(absurd.bounded(nowSeconds: -5).watermarkSeconds == TokenSeconds.never)
+        #expect(absurd.bounded(nowSeconds: -5).cutSeconds == -5)
+        #expect(TombstonePurge(mode: .repair, graceSeconds: 1).cut(ofWatermark: .max) == .max)
+    }
+
+    @Test func numbersOfOtherNodesMakeNoSumTooLarge() {
+        var counts = RepairCounts()
+        var largest = RepairCounts()
+        largest.rowsCompared = .max
+        largest.bytesRead = .max
+        counts.add(largest)
+        counts.add(largest)
+        #expect(counts.rowsCompared == .max && counts.bytesRead == .max)
+    }
+
+    @Test func aRequestForMoreRowsThanAnEntryHasIsRefused() throws {
+        func bytes(_ rowCount: Int) -> [UInt8] {
+            let rows: [[UInt8]] = (0..<rowCount).map { [UInt8($0)] }
+            let entry = UnitEntry(token: Token(7), key: [1], hasHead: false, rows: rows)
+            return FetchRequest(table: UUID(high: 1, low: 2), entries: [entry]).encoded()
+        }
+        let allowed: [UInt8] = bytes(UnitEntry.rowLimit)
+        let decoded = try FetchRequest(decoding: allowed.span.bytes)
+        #expect(decoded.entries.first?.rows.count == UnitEntry.rowLimit)
+        let refused: [UInt8] = bytes(UnitEntry.rowLimit + 1)
+        #expect(throws: DecodingError.self) { _ = try FetchRequest(decoding: refused.span.bytes) }
+    }
 }
