@@ -39,6 +39,9 @@ package struct ReadPolicy: Sendable, Hashable {
 ///     request ─▶ data from the best replica, digests from others ─▶ all equal ─▶ page
 ///                                     └─▶ they differ ─▶ data from all ─▶ merge ─▶ repair ─▶ page
 ///
+/// Where replicas differ and some were read before a truncation of the table and some after it, a little later is asked
+/// again; and what one of them has from before is never brought to one that has nothing of it any more (`TruncationSpan`).
+///
 /// Confined to its loop; `Sendable` is unchecked for that reason.
 package final class ReadCoordinator: @unchecked Sendable {
     private let view: ClusterView
@@ -49,6 +52,13 @@ package final class ReadCoordinator: @unchecked Sendable {
     private var scores = ReplicaScores()
     /// Reads whose replicas differed, and those of them after which replicas had to be brought something.
     package private(set) var repairCounts: (attempted: Int, repaired: Int) = (0, 0)
+
+    /// Of each table the truncations between which replicas have stayed, so that nothing more is waited for.
+    private var unsettled: [UUID: TruncationSpan] = [:]
+
+    /// How often is asked again while a table is truncated, and how long is waited before that at first.
+    private static let truncationPatience = 3
+    private static let firstTruncationPause: Int64 = 10
 
     package init(view: ClusterView, node: NodeReplica, host: Host, loop: any Loop) {
         self.view = view
@@ -65,6 +75,24 @@ package final class ReadCoordinator: @unchecked Sendable {
         _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
         timeoutMilliseconds: UInt32, trace: RequestTrace? = nil
     ) async throws -> MergedPage {
+        let start: UInt64 = host.time.monotonicNanoseconds
+        var attempt = 0
+        while true {
+            let passed = UInt32(clamping: (host.time.monotonicNanoseconds &- start) / 1_000_000)
+            let left: UInt32 = timeoutMilliseconds > passed ? timeoutMilliseconds - passed : 1
+            let isLast: Bool = attempt >= ReadCoordinator.truncationPatience
+            let round = Round(
+                request: request, plan: plan, level: level, timeoutMilliseconds: left, trace: trace, isLast: isLast)
+            if let page = try await self.page(round, policy) { return page }
+            trace?.add("The table is being truncated: reading again")
+            try await host.time.sleep(for: .milliseconds(ReadCoordinator.firstTruncationPause << Int64(attempt)))
+            attempt += 1
+        }
+    }
+
+    /// Returns nil when replicas differ because they are being truncated.
+    private func page(_ round: Round, _ policy: ReadPolicy) async throws -> MergedPage? {
+        let (plan, level): (ReplicaPlan, Consistency) = (round.plan, round.level)
         let rule: AnswerRule = plan.readRule(level)
         let alive: UInt64 = plan.alive(view.liveness) & plan.readers
         if let shortage = rule.shortage(alive: alive) {
@@ -74,20 +102,18 @@ package final class ReadCoordinator: @unchecked Sendable {
         let chosen: [Int] = ReadCoordinator.choose(rule, order)
         let gather = PageGather(rule, plan, needsData: true, host.time)
         gather.spare = order.filter { !chosen.contains($0) }
-        let round = Round(
-            request: request, plan: plan, level: level, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         for (index, position) in chosen.enumerated() { ask(position, isDigest: index > 0, round, gather) }
         gather.replicaFailed = { [unowned self, unowned gather] in
             self.askAnother(isDigest: gather.hasData, isRetry: false, round, gather)
         }
-        let speculation: (any LoopTimer)? = speculate(policy, request.table, level) { [unowned self] in
+        let speculation: (any LoopTimer)? = speculate(policy, round.request.table, level) { [unowned self] in
             self.askAnother(isDigest: false, isRetry: true, round, gather)
         }
         let start: UInt64 = host.time.monotonicNanoseconds
         let end: PageGather.End = await self.end(of: gather, round)
         speculation?.cancel()
         let now: UInt64 = host.time.monotonicNanoseconds
-        latencies[request.table, default: LatencyEstimate()].add(now &- start)
+        latencies[round.request.table, default: LatencyEstimate()].add(now &- start)
         for (answerer, nanoseconds) in gather.durations { scores.answered(answerer, after: nanoseconds) }
         try check(end, gather, level)
         return try await settle(gather, round, policy)
@@ -109,6 +135,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         let level: Consistency
         let timeoutMilliseconds: UInt32
         let trace: RequestTrace?
+        /// Whether this is not asked again, however much the table is truncated meanwhile.
+        let isLast: Bool
     }
 
     /// The replicas to read from, best first: as many as the level needs, of those that count for it.
@@ -202,7 +230,7 @@ package final class ReadCoordinator: @unchecked Sendable {
 
     // MARK: Differences
 
-    private func settle(_ gather: PageGather, _ round: Round, _ policy: ReadPolicy) async throws -> MergedPage {
+    private func settle(_ gather: PageGather, _ round: Round, _ policy: ReadPolicy) async throws -> MergedPage? {
         let answers: [(position: Int, page: ReadPage)] = gather.pages.sorted { $0.key < $1.key }.map {
             ($0.key, $0.value)
         }
@@ -214,7 +242,20 @@ package final class ReadCoordinator: @unchecked Sendable {
             return MergedPage(pages: [data], covered: data.covered)
         }
         round.trace?.add("Digest mismatch: the replicas have different versions of what was read")
-        let full: [(position: Int, page: ReadPage)] = try await readFully(answers, gather.rule, round)
+        var full: [(position: Int, page: ReadPage)] = try await readFully(answers, gather.rule, round)
+        let span = TruncationSpan(full.map(\.page.truncation))
+        if span.isMixed {
+            let late = full.filter { $0.page.truncation == span.newest }
+            if gather.rule.isMet(by: late.reduce(0) { $0 | 1 << UInt64($1.position) }) {
+                full = late
+            } else if !round.isLast, unsettled[round.request.table] != span {
+                return nil
+            } else {
+                // One has missed the truncation: what it has counts, and it hears of it.
+                unsettled[round.request.table] = span
+                if policy.repairs { tell(full, span, round) }
+            }
+        }
         let isReversed: Bool = round.request.command.isReversed
         let pages: [ReadPage] = full.map(\.page)
         let covered: ReadMark? = .earliest(pages.map(\.covered), isReversed: isReversed)
@@ -268,8 +309,10 @@ package final class ReadCoordinator: @unchecked Sendable {
         repairCounts.attempted += 1
         if count > 0 { repairCounts.repaired += 1 }
         round.trace?.add("Read repair: \(count) mutations for replicas that miss something")
+        let span = TruncationSpan(answers.map(\.page.truncation))
         for (answer, mutations) in zip(answers, repairs) {
-            for mutation in mutations { send(mutation, to: round.plan.set.node(at: answer.position), round, gather) }
+            let target: NodeID = round.plan.set.node(at: answer.position)
+            for mutation in mutations { send(ReadRepair(span, mutation), to: target, round, gather) }
         }
         guard await gather.wait() else {
             throw CoordinationFailure.readTimedOut(
@@ -277,14 +320,23 @@ package final class ReadCoordinator: @unchecked Sendable {
         }
     }
 
-    private func send(_ mutation: [UInt8], to target: NodeID, _ round: Round, _ gather: RepairGather) {
+    /// Tells those that have missed a truncation of it. Nobody waits for them.
+    private func tell(_ answers: [(position: Int, page: ReadPage)], _ span: TruncationSpan, _ round: Round) {
+        let gather = RepairGather()
+        for answer in answers where answer.page.truncation < span.newest {
+            let target: NodeID = round.plan.set.node(at: answer.position)
+            send(ReadRepair(span, round.request.table.bytes), to: target, round, gather)
+        }
+    }
+
+    private func send(_ repair: ReadRepair, to target: NodeID, _ round: Round, _ gather: RepairGather) {
         gather.begin()
         guard target != view.local else {
             let node: NodeReplica = self.node
             let trace: RequestTrace? = round.trace
             host.background.run("repair as a replica", on: loop) {
                 do {
-                    try await node.apply(mutation, trace)
+                    try await node.repair(repair, trace)
                     gather.end(isDone: true)
                 } catch { gather.end(isDone: false) }
             }
@@ -294,7 +346,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         let outcome: SendOutcome = link.begin(
             .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds, trace: round.trace)
         guard outcome == .ready else { return gather.end(isDone: false) }
-        link.output.write(mutation)
+        repair.write(to: &link.output)
         link.end()
     }
 }

@@ -65,8 +65,8 @@ package struct PageRequest: Sendable, Hashable {
 /// What one replica has for a page: a fragment for each partition, in the one encoding of mutations, so that a fragment
 /// can be merged, compared and sent on as a repair.
 ///
-///     page := flags u8 (1: covers all that was asked for; 2: has no fragments) · live rows u32 · tombstones u32
-///             · digest (16) · [mark] · fragments
+///     page := flags u8 (1: covers all that was asked for; 2: has no fragments; 4: truncation) · live rows u32
+///             · tombstones u32 · digest (16) · [truncation i64] · [mark] · fragments
 ///     mark := token i64 · key (u16 length · bytes) · has clustering u8 · [clustering (u32 length · bytes)]
 ///     fragment := u32 length · mutation
 package struct ReadPage: Sendable, Hashable {
@@ -78,6 +78,8 @@ package struct ReadPage: Sendable, Hashable {
     package var fragments: [UInt8]
     /// Whether the fragments were left out, because only the digest was wanted.
     package var isDigest: Bool
+    /// The last truncation of the table that the replica had finished before it read; 0 for none.
+    package var truncation: Int64 = 0
 
     package init(
         covered: ReadMark?, liveRowCount: Int, tombstoneCount: Int, digest: PageDigest, fragments: [UInt8],
@@ -92,11 +94,12 @@ package struct ReadPage: Sendable, Hashable {
     }
 
     package func write(to writer: inout ByteWriter) {
-        writer.write(UInt8(covered == nil ? 1 : 0) | UInt8(isDigest ? 2 : 0))
+        writer.write(UInt8(covered == nil ? 1 : 0) | UInt8(isDigest ? 2 : 0) | UInt8(truncation == 0 ? 0 : 4))
         writer.write(UInt32(clamping: liveRowCount))
         writer.write(UInt32(clamping: tombstoneCount))
         writer.write(digest.low)
         writer.write(digest.high)
+        if truncation != 0 { writer.write(truncation) }
         if let covered { covered.write(to: &writer) }
         if !isDigest { writer.write(fragments) }
     }
@@ -104,11 +107,12 @@ package struct ReadPage: Sendable, Hashable {
     package init(decoding bytes: RawSpan) throws(DecodingError) {
         var reader = ByteReader(bytes)
         let flags = try reader.readUInt8()
-        guard flags & ~3 == 0 else { throw .invalid(offset: 0, what: "unknown flags of a page") }
+        guard flags & ~7 == 0 else { throw .invalid(offset: 0, what: "unknown flags of a page") }
         self.liveRowCount = Int(try reader.readUInt32())
         self.tombstoneCount = Int(try reader.readUInt32())
         let low = try reader.readUInt64()
         self.digest = PageDigest(low: low, high: try reader.readUInt64())
+        self.truncation = flags & 4 == 0 ? 0 : try reader.readInt64()
         self.covered = flags & 1 == 0 ? try ReadMark(from: &reader) : nil
         self.isDigest = flags & 2 != 0
         self.fragments = try reader.readArray(reader.remaining)

@@ -49,10 +49,10 @@ extension HashFrame {
 ///     leaves  := place · depth u8 · frame · mode u8      → known u32 · wrong u32 · read bytes u64
 ///                                                          · count u32 · (low u64 · high u64 · units u64)*
 ///     units   := place · frame · has mark u8 · [mark]    → a page of hashes (`UnitPage`)
-///     fetch   := table (16) · (entry)*                   → (fragment)*, for the first entries
-///     apply   := table (16) · (fragment)*                → nothing
+///     fetch   := table (16) · (entry)*                   → truncation i64 · (fragment)*, for the first entries
+///     apply   := table (16) · span · (fragment)*         → nothing
 ///     mark    := place · watermark i64 · cut i64         → nothing
-///     frame := now i64 · purge i64       fragment := u32 length · mutation
+///     frame := now i64 · purge i64       fragment := u32 length · mutation       span: `TruncationSpan`
 ///     entry := token i64 · key (u16 length · bytes) · head u8 · rows: u16 count · (u32 length · clustering)*
 package enum RepairMessage {
     package struct Cut: Equatable, Sendable {
@@ -342,16 +342,19 @@ package enum Fragments {
         return found
     }
 
-    static func read(_ bytes: [UInt8]) throws(DecodingError) -> [[UInt8]] {
+    /// What a replica has fetched, and the last truncation of the table that it had finished before.
+    static func fetched(_ bytes: [UInt8]) throws(DecodingError) -> (truncation: Int64, fragments: [[UInt8]]) {
         var reader = ByteReader(bytes.span.bytes)
-        return try read(&reader)
+        let truncation: Int64 = try reader.readInt64()
+        return (truncation, try read(&reader))
     }
 
     /// What a replica is sent to write.
-    static func apply(_ mutations: ArraySlice<[UInt8]>, to table: UUID) -> [UInt8] {
-        var writer = ByteWriter(capacity: 16 + mutations.reduce(0) { $0 + $1.count + 4 })
+    static func apply(_ mutations: ArraySlice<[UInt8]>, of span: TruncationSpan, to table: UUID) -> [UInt8] {
+        var writer = ByteWriter(capacity: 32 + mutations.reduce(0) { $0 + $1.count + 4 })
         writer.write(table.high)
         writer.write(table.low)
+        span.write(to: &writer)
         for mutation in mutations { write(mutation, to: &writer) }
         return writer.array()
     }

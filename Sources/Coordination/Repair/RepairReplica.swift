@@ -156,6 +156,8 @@ package final class RepairReplica: Sendable {
     private func fetch(_ body: [UInt8]) async throws -> [UInt8] {
         let request = try FetchRequest(decoding: body.span.bytes)
         var answer = ByteWriter(capacity: 4_096)
+        // Known before anything is read: what is read is of after it.
+        answer.write(node.truncations?.finished(request.table) ?? 0)
         for entry in request.entries {
             let fragment: [UInt8] = try await node.run(on: node.slices.shard(of: entry.token)) { shard in
                 try await UnitFetch(request.table, entry).run(RepairReplica.table(request.table, shard))
@@ -170,6 +172,9 @@ package final class RepairReplica: Sendable {
         var reader = ByteReader(body.span.bytes)
         let high: UInt64 = try reader.readUInt64()
         let table = UUID(high: high, low: try reader.readUInt64())
+        let span = try TruncationSpan(from: &reader)
+        await node.hear(span, of: table)
+        let truncations: TruncationTimes? = node.truncations
         var byShard: [[[UInt8]]] = node.shards.map { _ in [] }
         for mutation in try Fragments.read(&reader) {
             guard let token = Token(ofMutation: mutation.span.bytes), UUID(mutation.span.bytes) == table else {
@@ -181,7 +186,17 @@ package final class RepairReplica: Sendable {
             try await node.run(on: index) { shard in
                 let table: TableStore = try RepairReplica.table(table, shard)
                 var last: LogPosition = .start
-                for mutation in mutations { last = max(last, try await shard.applyWithPatience(mutation, to: table)) }
+                for mutation in mutations {
+                    // Asked where the mutation is applied: a truncation that begins later removes it.
+                    guard
+                        let position = try await shard.applyWithPatience(
+                            mutation, to: table, unless: { (truncations?.begun(table.id) ?? 0) > span.oldest })
+                    else {
+                        throw Refusal(
+                            code: RepairReplica.refusesFailure, reason: "The table was truncated meanwhile")
+                    }
+                    last = max(last, position)
+                }
                 try await shard.waitUntilDurable(last)
             }
         }

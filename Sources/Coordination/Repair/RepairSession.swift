@@ -60,6 +60,8 @@ package final class RepairSession {
     /// Mutations that wait to be sent, for each replica.
     private var outgoing: [[[UInt8]]]
     private var outgoingByteCount = 0
+    /// The oldest of the truncations that each replica had finished when that was fetched.
+    private var truncations: [Int: Int64] = [:]
 
     package init(
         _ target: RepairTarget, _ manner: RepairManner, local: NodeID, messenger: any Messenger, host: Host,
@@ -229,9 +231,13 @@ package final class RepairSession {
         while !rest.isEmpty {
             let wanted = Array(rest.prefix(RepairSession.entryLimit))
             let body: [UInt8] = FetchRequest(table: target.table.id, entries: wanted).encoded()
-            let answers = try await ask(.repairFetch, asked, body) { (bytes) throws(DecodingError) in
-                try Fragments.read(bytes)
+            let found = try await ask(.repairFetch, asked, body) { (bytes) throws(DecodingError) in
+                try Fragments.fetched(bytes)
             }
+            for (index, answer) in zip(asked, found) {
+                truncations[index] = min(answer.truncation, truncations[index] ?? .max)
+            }
+            let answers: [[[UInt8]]] = found.map(\.fragments)
             let doneCount: Int = min(wanted.count, answers.map(\.count).min() ?? 0)
             guard doneCount > 0 else { throw .participant(target.replicas[asked[0]], reason: "It has sent nothing") }
             for index in 0..<doneCount { try merge(answers.map { $0[index] }, asked, speakers) }
@@ -264,8 +270,16 @@ package final class RepairSession {
 
     /// Brings the replicas what was prepared.
     private func send() async throws(RepairFailure) {
-        guard outgoingByteCount > 0 else { return }
+        let span = TruncationSpan(Array(truncations.values))
+        let late: Set<Int> = Set(truncations.filter { $0.value < span.newest }.keys)
+        truncations = [:]
+        guard outgoingByteCount > 0 || span.isMixed else { return }
         for index in everybody {
+            if outgoing[index].isEmpty, late.contains(index) {
+                // It hears of the truncation that it has missed.
+                let body: [UInt8] = Fragments.apply([], of: span, to: target.table.id)
+                _ = try await ask(.repairApply, [index], body) { (_) throws(DecodingError) in }
+            }
             var rest: ArraySlice<[UInt8]> = outgoing[index][...]
             outgoing[index] = []
             while !rest.isEmpty {
@@ -275,7 +289,7 @@ package final class RepairSession {
                     part = rest.prefix(part.count + 1)
                     byteCount += part.last?.count ?? 0
                 }
-                let body: [UInt8] = Fragments.apply(part, to: target.table.id)
+                let body: [UInt8] = Fragments.apply(part, of: span, to: target.table.id)
                 _ = try await ask(.repairApply, [index], body) { (_) throws(DecodingError) in }
                 var counts = RepairCounts()
                 counts.rowsStreamed = part.reduce(0) { $0 + Fragments.rowCount($1) }

@@ -7,10 +7,13 @@ import Storage
 package final class NodeReplica: Sendable {
     package let shards: [ReplicaShard]
     package let slices: ShardSlices
-    private let host: Host
+    let host: Host
+    /// Which truncations this node has carried out; nil where tables are not truncated.
+    let truncations: TruncationTimes?
 
-    package init(shards: [ReplicaShard], host: Host) {
+    package init(shards: [ReplicaShard], host: Host, truncations: TruncationTimes? = nil) {
         self.shards = shards
+        self.truncations = truncations
         self.slices = ShardSlices(count: shards.count)
         self.host = host
     }
@@ -40,13 +43,16 @@ package final class NodeReplica: Sendable {
     ///
     /// - Throws: `ReplicaError`.
     package func page(_ request: PageRequest, _ trace: RequestTrace? = nil) async throws -> ReadPage {
+        // Known before anything is read: what is read is of after it.
+        let truncation: Int64 = truncations?.finished(request.table) ?? 0
         let writer = PageWriter(request)
         for shard in request.command.partitions.shards(slices) {
             try await run(on: shard) { replica in try await replica.fill(writer, request, trace) }
             if writer.hasTooManyTombstones { throw ReplicaError.tooManyTombstones }
             if writer.isFull { break }
         }
-        let page: ReadPage = writer.page()
+        var page: ReadPage = writer.page()
+        page.truncation = truncation
         trace?.addRows(live: page.liveRowCount, tombstones: page.tombstoneCount)
         return page
     }

@@ -122,22 +122,41 @@ public final class ReplicaShard: @unchecked Sendable {
     ///
     /// - Throws: `.storage(.overloaded)` when no room came in time.
     package func apply(_ mutation: [UInt8], _ trace: RequestTrace? = nil) async throws(ReplicaError) {
+        _ = try await apply(mutation, trace) { false }
+    }
+
+    /// The same; returns false, and applies nothing, when it is not wanted at the time at which it would be applied.
+    func apply(
+        _ mutation: [UInt8], _ trace: RequestTrace?, unless isUnwanted: () -> Bool
+    ) async throws(ReplicaError) -> Bool {
         guard let id = UUID(mutation.span.bytes) else {
             throw .storage(.decoding(.truncated(offset: mutation.count, missing: 16 - mutation.count)))
         }
         guard let table = store.table(id) else { throw .unknownTable(id) }
         do throws(StorageError) {
-            let position: LogPosition = try await applyWithPatience(mutation, to: table)
+            guard let position = try await applyWithPatience(mutation, to: table, unless: isUnwanted) else {
+                return false
+            }
             trace?.addWrite(to: table)
             try await waitUntilDurable(position)
+            return true
         } catch { throw .storage(error) }
     }
 
     /// Applies a mutation once there is room for it, which need not be now.
     package func applyWithPatience(_ mutation: [UInt8], to table: TableStore) async throws(StorageError) -> LogPosition
     {
+        // It is always wanted, so that there is a position.
+        try await applyWithPatience(mutation, to: table) { false } ?? .start
+    }
+
+    /// The same; returns nil, and applies nothing, when it is not wanted at the time at which it would be applied.
+    package func applyWithPatience(
+        _ mutation: [UInt8], to table: TableStore, unless isUnwanted: () -> Bool
+    ) async throws(StorageError) -> LogPosition? {
         let deadline: UInt64 = host.time.monotonicNanoseconds &+ ReplicaShard.patienceNanoseconds
         while true {
+            if isUnwanted() { return nil }
             do throws(StorageError) {
                 return try store.apply(mutation.span.bytes, to: table)
             } catch {

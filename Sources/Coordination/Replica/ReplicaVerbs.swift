@@ -7,7 +7,8 @@ import Storage
 /// What other nodes ask of this node as a replica, on one loop.
 ///
 ///     forwarded mutation ─▶ the other replicas here, and as a mutation
-///     mutation, read repair ─▶ owner shard ─▶ log and memtable ─▶ durable ─▶ empty answer
+///     mutation ─▶ owner shard ─▶ log and memtable ─▶ durable ─▶ empty answer
+///     read repair ─▶ owner shard, if the table was not truncated meanwhile ─▶ empty answer
 ///     page request ─▶ owner shards ─▶ page
 ///
 /// A connection lives on some loop and the partition on some shard: where they differ the bytes go there and the answer
@@ -52,7 +53,8 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
 
     public func received(_ verb: Verb, from sender: NodeID, body: RawSpan, reply: ReplyPlace) {
         switch verb {
-        case .mutation, .readRepair: write(body, reply)
+        case .mutation: write(body, reply)
+        case .readRepair: repair(body, reply)
         case .forwardedMutation: forward(body, reply)
         case .readRange: read(body, reply)
         default: messages.fail(reply, code: 0, reason: "This node does not know the message")
@@ -127,6 +129,25 @@ public final class ReplicaVerbs: RequestHandler, DurabilityWaiter, @unchecked Se
         host.background.run("write as a replica", on: replica.store.loop) { [self] in
             do {
                 try await node.apply(bytes, trace)
+                acknowledge(reply)
+            } catch {
+                fail(reply, error)
+            }
+        }
+    }
+
+    private func repair(_ body: RawSpan, _ reply: ReplyPlace) {
+        let repair: ReadRepair
+        do throws(DecodingError) {
+            repair = try ReadRepair(decoding: body)
+        } catch {
+            return messages.fail(reply, code: ReplicaFailure.unknown.rawValue, reason: "\(error)")
+        }
+        let node: NodeReplica = self.node
+        let trace: RequestTrace? = messages.trace(of: reply)
+        host.background.run("repair as a replica", on: replica.store.loop) { [self] in
+            do {
+                try await node.repair(repair, trace)
                 acknowledge(reply)
             } catch {
                 fail(reply, error)

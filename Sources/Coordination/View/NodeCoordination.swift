@@ -102,7 +102,7 @@ package final class NodeCoordination: Sendable {
             shards: engine.shards.map { store in
                 ReplicaShard(
                     store: store, host: host, writeTimeout: writeTimeout, counterWriteTimeout: counterWriteTimeout)
-            }, host: host)
+            }, host: host, truncations: parts.truncations)
         let views: [ClusterView] = parts.messages.shards.map { messages in
             ClusterView(
                 local: parts.local, topology: topology, liveness: parts.liveness, messages: messages,

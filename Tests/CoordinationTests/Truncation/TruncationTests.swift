@@ -1,8 +1,10 @@
 import Cluster
 import Coordination
 import DataModel
+import Environment
 import Primitives
 import SimulatedHost
+import Storage
 import Testing
 
 /// Tables that are emptied on all nodes, and what must not come back.
@@ -123,5 +125,147 @@ import Testing
             try await test.restart(2)
             #expect(test.nodes[2]?.truncationTimes.time(of: ReplicaWorld.table) == time)
         }
+    }
+
+    // MARK: Rows that were read before
+
+    @Test func whatWasReadBeforeIsNotBroughtBack() throws {
+        let test = CoordinatedWorld(seed: 8)
+        try test.run { test in
+            let node = try #require(test.nodes[2])
+            let row: [UInt8] = ReplicaWorld.mutation("a", "x", at: test.time)
+            #expect(try await node.page("a").truncation == 0)
+            try await TruncationTests.truncate(test, from: 1)
+            try await node.replica.repair(ReadRepair(TruncationSpan(), row))
+            #expect(try await node.own("a") == nil)
+            let stamp: Int64 = try await node.page("a").truncation
+            #expect(stamp > 0)
+            for other in test.nodes { #expect(try await other?.page("a").truncation == stamp) }
+            try await node.replica.repair(ReadRepair(TruncationSpan([stamp - 1, stamp]), row))
+            #expect(try await node.own("a") == nil)
+            try await node.replica.repair(ReadRepair(TruncationSpan([stamp, stamp]), row))
+            #expect(try await node.own("a") == "x")
+        }
+    }
+
+    @Test func aNodeThatIsAboutToEmptyATableTakesNothingOfBefore() throws {
+        let test = CoordinatedWorld(seed: 9)
+        try test.run { test in
+            let node = try #require(test.nodes[2])
+            try await node.write("a", "x", at: test.time, .all)
+            try await TruncationTests.begin(node, 5)
+            // It still has the row, and says that it is from before.
+            let page: ReadPage = try await node.page("a")
+            #expect(page.truncation == 0)
+            #expect(page.liveRowCount == 1)
+            try await node.replica.repair(
+                ReadRepair(TruncationSpan(), ReplicaWorld.mutation("b", "y", at: test.time)))
+            #expect(try await node.own("b") == nil)
+            node.truncationTimes.finish(ReplicaWorld.table, stamp: 5)
+            #expect(try await node.page("a").truncation == 5)
+            // The end of one that was never begun says nothing.
+            node.truncationTimes.finish(ReplicaWorld.table, stamp: 6)
+            #expect(node.truncationTimes.finished(ReplicaWorld.table) == 5)
+        }
+    }
+
+    @Test func aTruncationIsNewerThanAllOthersWhateverTheClocksSay() throws {
+        let test = CoordinatedWorld(seed: 10)
+        try test.run { test in
+            let (first, last): (CoordinatedNode, CoordinatedNode) = (
+                try #require(test.nodes[0]), try #require(test.nodes[2])
+            )
+            let future: Int64 = last.clock.next() + 3_600_000_000
+            try await TruncationTests.begin(last, future)
+            try await first.write("a", "x", at: test.time, .all)
+            try await TruncationTests.truncate(test, from: 0)
+            #expect(try await TruncationTests.values(test, "a") == [nil, nil, nil])
+            for node in test.nodes { #expect(node?.truncationTimes.finished(ReplicaWorld.table) == future + 1) }
+        }
+    }
+
+    @Test func aNodeThatMissedATruncationTakesPartInRepairsAgain() throws {
+        let test = CoordinatedWorld(seed: 11)
+        try test.run { test in
+            let node = try #require(test.nodes[0])
+            try await TruncationTests.begin(node, 5)
+            node.truncationTimes.finish(ReplicaWorld.table, stamp: 5)
+            try await test.nodes[1]?.replica.apply(ReplicaWorld.mutation("a", "x", at: test.time))
+            #expect(try await node.read("a", .all) == "x")
+            // What is from before does not come to the node that is empty; the other may have it.
+            #expect(try await TruncationTests.values(test, "a") == [nil, "x", "x"])
+            #expect(test.nodes[1]?.truncationTimes.finished(ReplicaWorld.table) == 0)
+            await test.pause(.seconds(601))
+            #expect(try await node.read("a", .all) == "x")
+            await test.pause(.seconds(1))
+            #expect(test.nodes[1]?.truncationTimes.finished(ReplicaWorld.table) == 5)
+            #expect(try await node.read("a", .all) == "x")
+            #expect(try await TruncationTests.values(test, "a") == ["x", "x", "x"])
+            let time: Int64? = test.nodes[1]?.truncationTimes.time(of: ReplicaWorld.table)
+            #expect(time == nil)
+        }
+    }
+
+    @Test func aReadDuringATruncationWaitsForItsEnd() throws {
+        let test = CoordinatedWorld(seed: 12)
+        try test.run { test in
+            let node = try #require(test.nodes[0])
+            try await TruncationTests.begin(node, 5)
+            node.truncationTimes.finish(ReplicaWorld.table, stamp: 5)
+            for other in test.nodes.compactMap(\.self) where other !== node {
+                try await other.replica.apply(ReplicaWorld.mutation("b", "y", at: 1))
+                _ = other.host.loops[0].schedule(after: .milliseconds(15)) {
+                    other.host.background.run("truncate", on: other.host.loops[0]) {
+                        try? await TruncationTests.begin(other, 5)
+                        try? await other.engine.truncate(id: ReplicaWorld.table)
+                        other.truncationTimes.finish(ReplicaWorld.table, stamp: 5)
+                    }
+                }
+            }
+            #expect(try await node.read("b", .all) == nil)
+            #expect(try await TruncationTests.values(test, "b") == [nil, nil, nil])
+        }
+    }
+
+    @Test func stampsSurviveARestartAndRecordsWithoutThemAreRead() throws {
+        let test = CoordinatedWorld(seed: 13)
+        try test.run { test in
+            let host = test.machines[0].host
+            let table = UUID(high: 1, low: 2)
+            let times: [Int64?] = try await LoopWork("old record", on: host.loops[0], of: host) {
+                let record = DurableRecord(disk: host.disk, directory: "/old", name: "truncations", magic: 0x4D4C_5452)
+                try await host.disk.createDirectory("/old")
+                var writer = ByteWriter()
+                writer.write(table.high)
+                writer.write(table.low)
+                writer.write(Int64(77))
+                try await record.store(writer.array())
+                let old = try await TruncationTimes.open(directory: "/old", disk: host.disk)
+                _ = try await old.begin(table, stamp: 9, at: 50)
+                let refused: Int64? = try await old.begin(table, stamp: 9, at: 99)
+                let new = try await TruncationTimes.open(directory: "/old", disk: host.disk)
+                return [refused, new.time(of: table), new.begun(table), new.finished(table)]
+            }.value()
+            #expect(times == [9, 77, 9, 9])
+        }
+    }
+
+    @Test func aReadRepairThatIsCutShortIsRefused() throws {
+        var writer = ByteWriter()
+        let repair = ReadRepair(TruncationSpan(oldest: 1, newest: 2), ReplicaWorld.table.bytes)
+        repair.write(to: &writer)
+        let bytes: [UInt8] = writer.array()
+        let read = try ReadRepair(decoding: bytes.span.bytes)
+        #expect(read == repair)
+        for count in bytes.indices {
+            let part = Array(bytes[..<count])
+            #expect(throws: DecodingError.self) { try ReadRepair(decoding: part.span.bytes) }
+        }
+    }
+
+    private static func begin(_ node: CoordinatedNode, _ stamp: Int64) async throws {
+        _ = try await LoopWork("begin", on: node.host.loops[0], of: node.host) {
+            try await node.truncationTimes.begin(ReplicaWorld.table, stamp: stamp, at: node.clock.next())
+        }.value()
     }
 }

@@ -54,6 +54,9 @@ extension CoordinatedNode {
         }
     }
 
+    /// The page of a register that this node answers with as a replica.
+    func page(_ key: String) async throws -> ReadPage { try await replica.page(request(ReplicaWorld.table, key)) }
+
     /// What this node has of a register by itself.
     func own(_ key: String) async throws -> String? {
         let page: ReadPage = try await replica.page(request(ReplicaWorld.table, key))

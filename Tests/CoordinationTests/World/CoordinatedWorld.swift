@@ -130,12 +130,13 @@ final class CoordinatedNode: @unchecked Sendable {
             id == ReplicaWorld.table || id == CoordinatedNode.counterTable ? table : nil
         }
         let engine = try await CoordinatedNode.openEngine(host)
+        let liveness = Liveness(local: member.id)
+        let (hints, times, watermarks, missed) = try await CoordinatedNode.openRecords(members, liveness, host)
         let shards = engine.shards.map { ReplicaShard(store: $0, host: host) }
-        let replica = NodeReplica(shards: shards, host: host)
+        let replica = NodeReplica(shards: shards, host: host, truncations: times)
         for index in shards.indices { try await replica.run(on: index) { $0.watchLog() } }
         let clock = HybridClock(time: host.time)
         let messages = CoordinatedNode.messages(member, host, clock)
-        let liveness = Liveness(local: member.id)
         let topology = Topology(members: members, local: member.id)
         self.id = member.id
         self.host = host
@@ -145,7 +146,6 @@ final class CoordinatedNode: @unchecked Sendable {
         self.messages = messages
         self.liveness = liveness
         self.replication = table
-        let (hints, times, watermarks, missed) = try await CoordinatedNode.openRecords(members, liveness, host)
         self.topology = topology
         self.watermarks = watermarks
         self.missed = missed
