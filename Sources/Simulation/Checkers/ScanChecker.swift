@@ -2,9 +2,7 @@
 package enum TableAction: Sendable, Equatable, CustomStringConvertible {
     case insert(Int)
     case delete(Int)
-    /// - isUndisturbed: whether nobody read the table meanwhile. A read that finds a row on one replica and not on another
-    ///   brings it to that one, so that it may put back what was taken away there and not yet elsewhere.
-    case truncate(isUndisturbed: Bool)
+    case truncate
     /// Reads all rows, by whatever statements.
     case scan(String)
 
@@ -12,7 +10,7 @@ package enum TableAction: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .insert(let row): "insert row \(row)"
         case .delete(let row): "delete row \(row)"
-        case .truncate(let isUndisturbed): isUndisturbed ? "truncate while nobody reads" : "truncate"
+        case .truncate: "truncate"
         case .scan(let how): "read all rows by \(how)"
         }
     }
@@ -58,8 +56,7 @@ package struct ScanChecker: Sendable {
             if case .insert(let row) = operation.action { inserts[row] = operation }
             if case .delete(let row) = operation.action { deletes[row] = operation }
         }
-        let undisturbed: TableHistory = history.filter { $0.action == .truncate(isUndisturbed: true) }
-        let truncations: TableHistory = undisturbed + history.filter { $0.action == .truncate(isUndisturbed: false) }
+        let truncations: TableHistory = history.filter { $0.action == .truncate }
         for scan in history.sorted(by: { $0.invoked < $1.invoked }) {
             guard case .scan = scan.action, let returned = scan.returned else { continue }
             var present: Set<Int> = []
@@ -71,7 +68,7 @@ package struct ScanChecker: Sendable {
                         ends(deletion, before: scan)
                             && !truncations.contains { $0.invoked < returned && mayMeet(deletion, $0) }
                     } ?? false
-                    || undisturbed.contains { ends($0, before: scan) && isSettled(insert, before: $0) }
+                    || truncations.contains { ends($0, before: scan) && isSettled(insert, before: $0) }
                 let mayBeGone: Bool =
                     deletes[row].map { $0.invoked < returned } ?? false
                     || truncations.contains { $0.invoked < returned && mayMeet(insert, $0) }

@@ -11,18 +11,12 @@ import Primitives
 package final class ScanWorkload: Workload, @unchecked Sendable {
     private let recorder: HistoryRecorder<TableAction, TableResult>
     private let timestamps: ClientTimestamps
-    private let clock: HistoryClock
     private let table: String
     private let isTruncating: Bool
     private let settlingMilliseconds: Int
     private var rowCount = 0
     /// Rows that were acknowledged and that nobody has tried to delete, ascending.
     private var deletable: [Int] = []
-    /// Reads that are under way, and when one was last given up, which may go on where nobody sees it.
-    private var readCount = 0
-    private var lastGivenUpNanoseconds: UInt64 = 0
-    /// Whether somebody truncates and wants nobody to read meanwhile.
-    private var isReadingBarred = false
 
     private static let rowsOfPartition = 3
     /// So that a scan stays short.
@@ -32,7 +26,6 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
     package init(_ clock: HistoryClock, isTruncating: Bool, settlingMilliseconds: Int) {
         self.table = isTruncating ? "sim.emptied" : "sim.scanned"
         self.recorder = HistoryRecorder(isTruncating ? "emptied table" : "scanned table", clock)
-        self.clock = clock
         self.timestamps = ClientTimestamps(clock)
         self.isTruncating = isTruncating
         self.settlingMilliseconds = settlingMilliseconds
@@ -45,7 +38,6 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
         case 0..<70 where rowCount < ScanWorkload.rowLimit: await insert(client)
         case 70..<78 where !deletable.isEmpty: await delete(client)
         case 78..<80 where isTruncating && client.generator.oneIn(3): await truncate(client)
-        case 80... where isReadingBarred: await insert(client)
         case 80..<92: await scan(client)
         case 92..<96: await scanTokens(client)
         default: await count(client)
@@ -79,21 +71,8 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
         _ = await change(.delete(row), "DELETE FROM \(table) WHERE p = ? AND c = ?", [p, c], client)
     }
 
-    /// Truncates, mostly while nobody reads.
     private func truncate(_ client: WorkloadClient) async {
-        guard !isReadingBarred else { return }
-        let isAlone: Bool = !client.generator.oneIn(4)
-        if isAlone {
-            isReadingBarred = true
-            for _ in 0..<400 where readCount > 0 { await client.rest(10) }
-        }
-        let quiet: UInt64 = clock.nanoseconds &- lastGivenUpNanoseconds
-        let isUndisturbed: Bool =
-            isAlone && readCount == 0
-            && (lastGivenUpNanoseconds == 0 || quiet > UInt64(settlingMilliseconds) * 1_000_000)
-        _ = await change(
-            .truncate(isUndisturbed: isUndisturbed), "TRUNCATE \(table)", [], client, isPrepared: false)
-        if isAlone { isReadingBarred = false }
+        _ = await change(.truncate, "TRUNCATE \(table)", [], client, isPrepared: false)
     }
 
     private func change(
@@ -153,10 +132,9 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
         guard case .done(let result) = answer, let row = result.rows.first(where: { _ in true }),
             let count = try? row[0, as: Int64.self]
         else {
-            giveUp(ticket, answer)
+            recorder.forget([ticket], answer)
             return false
         }
-        readCount -= 1
         recorder.end(ticket, .count(Int(count)))
         return true
     }
@@ -164,14 +142,7 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
     private func begin(
         _ action: TableAction, _ client: WorkloadClient
     ) -> HistoryRecorder<TableAction, TableResult>.Ticket {
-        readCount += 1
-        return recorder.begin(0, action, client: client.number, node: 0)
-    }
-
-    private func giveUp<Value>(_ ticket: HistoryRecorder<TableAction, TableResult>.Ticket, _ answer: Attempt<Value>) {
-        readCount -= 1
-        lastGivenUpNanoseconds = clock.nanoseconds
-        recorder.forget([ticket], answer)
+        recorder.begin(0, action, client: client.number, node: 0)
     }
 
     private func pageSize(_ client: WorkloadClient) -> Int32? {
@@ -210,12 +181,11 @@ package final class ScanWorkload: Workload, @unchecked Sendable {
         var rows: [Int] = []
         for answer in answers {
             guard case .done(let found) = answer else {
-                giveUp(ticket, answer)
+                recorder.forget([ticket], answer)
                 return false
             }
             rows += found
         }
-        readCount -= 1
         recorder.end(ticket, .rows(rows))
         return true
     }

@@ -62,7 +62,7 @@ private func scan(_ from: Int, _ rows: [Int]) -> TableOperation {
     }
 
     @Test func whatWasSettledBeforeATruncationIsGone() {
-        let truncation = operation(5, 10, 11, .truncate(isUndisturbed: true), .acknowledged)
+        let truncation = operation(5, 10, 11, .truncate, .acknowledged)
         #expect(isGood([first, second, truncation, scan(12, [])]))
         #expect(!isGood([first, second, truncation, scan(12, [2])]))
         let after = operation(6, 12, 13, .insert(3), .acknowledged)
@@ -71,28 +71,22 @@ private func scan(_ from: Int, _ rows: [Int]) -> TableOperation {
     }
 
     @Test func whatWasUnderWayAtATruncationMayStay() {
-        let truncation = operation(5, 10, 11, .truncate(isUndisturbed: true), .acknowledged)
+        let truncation = operation(5, 10, 11, .truncate, .acknowledged)
         let recent = operation(3, 7, 8, .insert(3), .acknowledged)
         #expect(isGood([recent, truncation, scan(12, [3]), scan(14, [])]))
         let unknown = operation(3, 1, 0, .insert(3), nil)
         #expect(isGood([unknown, truncation, scan(12, [3])]))
     }
 
-    @Test func aReadThatMeetsATruncationMayPutRowsBack() {
-        let truncation = operation(5, 10, 11, .truncate(isUndisturbed: false), .acknowledged)
-        #expect(isGood([first, second, truncation, scan(12, [2])]))
-        #expect(isGood([first, second, truncation, scan(12, [])]))
-    }
-
     @Test func aTruncationThatIsNotKnownToBeOverMayTakeADeletionOnly() {
         let deletion = operation(3, 5, 6, .delete(1), .acknowledged)
-        let truncation = operation(5, 10, 0, .truncate(isUndisturbed: true), nil)
+        let truncation = operation(5, 10, 0, .truncate, nil)
         #expect(isGood([first, deletion, truncation, scan(12, [1])]))
         #expect(!isGood([first, deletion, scan(12, [1])]))
     }
 
     @Test func aTruncationWithUnknownOutcomeTakesRowsUntilItIsSettled() {
-        let truncation = operation(5, 10, 0, .truncate(isUndisturbed: true), nil)
+        let truncation = operation(5, 10, 0, .truncate, nil)
         let soon = operation(6, 12, 13, .insert(3), .acknowledged)
         let later = operation(7, 14, 15, .insert(4), .acknowledged)
         #expect(isGood([first, truncation, soon, later, scan(16, [4])]))
