@@ -17,6 +17,13 @@ package struct ClusterMetadata: Hashable, Sendable {
     package var voters: [NodeID]
     /// The keyspaces that all nodes share. Those of each node alone are never in it.
     package private(set) var schema: Schema
+    /// The changes of the ring that are under way, in the order in which they began.
+    package private(set) var changes: [RingChange]
+    /// The epoch in which it last changed where data is: what requests are planned by.
+    package private(set) var placementEpoch: UInt64
+
+    /// So many changes of the ring may be under way at once, where they do not touch each other.
+    package static let maximumChangeCount = 4
 
     /// The most members that are read. Far beyond any cluster, it keeps a damaged count from reserving memory.
     package static let maximumMemberCount = 100_000
@@ -28,13 +35,16 @@ package struct ClusterMetadata: Hashable, Sendable {
         self.clusterName = clusterName
         self.members = [founder]
         self.voters = [founder.id]
+        self.changes = []
+        self.placementEpoch = 1
         self.schema = Schema()
         self.schema = ClusterMetadata.shared(schema)
         self.schema.epoch = 1
     }
 
     init(
-        epoch: UInt64, clusterID: UUID, clusterName: String, members: [Member], voters: [NodeID], schema: Schema
+        epoch: UInt64, clusterID: UUID, clusterName: String, members: [Member], voters: [NodeID], schema: Schema,
+        changes: [RingChange] = [], placementEpoch: UInt64 = 0
     ) {
         self.epoch = epoch
         self.clusterID = clusterID
@@ -42,6 +52,8 @@ package struct ClusterMetadata: Hashable, Sendable {
         self.members = members.sorted { $0.id < $1.id }
         self.voters = voters.sorted()
         self.schema = schema
+        self.changes = changes.sorted { ($0.beganEpoch, NodeID($0.id)) < ($1.beganEpoch, NodeID($1.id)) }
+        self.placementEpoch = placementEpoch
     }
 
     package func member(_ id: NodeID) -> Member? { members.first { $0.id == id } }
@@ -49,11 +61,31 @@ package struct ClusterMetadata: Hashable, Sendable {
     /// Adds a member or replaces the one of its id.
     package mutating func set(_ member: Member) {
         if let index = members.firstIndex(where: { $0.id == member.id }) {
+            if !members[index].isPlacedAs(member) { placementEpoch = epoch &+ 1 }
             members[index] = member
         } else {
             let place: Int = members.firstIndex { $0.id > member.id } ?? members.count
             members.insert(member, at: place)
+            placementEpoch = epoch &+ 1
         }
+    }
+
+    package func change(_ id: UUID) -> RingChange? { changes.first { $0.id == id } }
+
+    /// Adds a change of the ring or replaces the one of its id.
+    package mutating func set(_ change: RingChange) {
+        placementEpoch = epoch &+ 1
+        if let index = changes.firstIndex(where: { $0.id == change.id }) {
+            changes[index] = change
+        } else {
+            changes.append(change)
+            changes.sort { ($0.beganEpoch, NodeID($0.id)) < ($1.beganEpoch, NodeID($1.id)) }
+        }
+    }
+
+    package mutating func removeChange(_ id: UUID) {
+        placementEpoch = epoch &+ 1
+        changes.removeAll { $0.id == id }
     }
 
     /// Replaces the schema by the keyspaces of `schema` that all nodes share, and gives it the version that follows
@@ -86,5 +118,12 @@ package struct ClusterMetadata: Hashable, Sendable {
         var entries: MetadataEntries = MetadataEntries(self)
         entries.apply(edit)
         return try entries.metadata(epoch: edit.epoch)
+    }
+}
+
+extension Member {
+    /// Whether data is in the same places with the one as with the other.
+    fileprivate func isPlacedAs(_ other: Member) -> Bool {
+        tokens == other.tokens && state == other.state && datacenter == other.datacenter && rack == other.rack
     }
 }

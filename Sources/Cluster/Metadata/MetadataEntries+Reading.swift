@@ -8,6 +8,8 @@ extension MetadataEntries {
         var voters: [NodeID]?
         var schema: Schema?
         var members: [Member] = []
+        var changes: [RingChange] = []
+        var placementEpoch: UInt64 = 0
         var parts = SchemaParts()
         for (key, value) in entries {
             let path: [Substring] = key.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
@@ -19,6 +21,11 @@ extension MetadataEntries {
                 let member: Member = try MemberCodec.decode(value)
                 guard path[1] == member.id.description else { throw MetadataEntries.mismatch }
                 members.append(member)
+            case ("placement", 1): placementEpoch = try MetadataEntries.placementEpoch(value)
+            case ("change", 2):
+                let change: RingChange = try RingChangeCodec.decode(value)
+                guard path[1] == change.id.description else { throw MetadataEntries.mismatch }
+                changes.append(change)
             case ("keyspace", 2): try parts.addKeyspace(String(path[1]), value)
             case ("type", 3): parts.types.append((String(path[1]), String(path[2]), value))
             case ("table", 3): parts.tables.append((String(path[1]), String(path[2]), value))
@@ -36,9 +43,22 @@ extension MetadataEntries {
         guard !voters.isEmpty, voters.allSatisfy(known.contains) else {
             throw .invalid(offset: 0, what: "voters that are no members")
         }
+        guard changes.count <= ClusterMetadata.maximumChangeCount,
+            changes.allSatisfy({ known.contains($0.node) && ($0.replaced.map(known.contains) ?? true) })
+        else {
+            throw .invalid(offset: 0, what: "changes of the ring that fit no members")
+        }
         return ClusterMetadata(
             epoch: epoch, clusterID: cluster.id, clusterName: cluster.name, members: members, voters: voters,
-            schema: schema)
+            schema: schema, changes: changes, placementEpoch: placementEpoch)
+    }
+
+    private static func placementEpoch(_ bytes: [UInt8]) throws(DecodingError) -> UInt64 {
+        let span: RawSpan = bytes.span.bytes
+        var reader = ByteReader(span)
+        let epoch: UInt64 = try reader.readUInt64()
+        try reader.end()
+        return epoch
     }
 
     static let mismatch = DecodingError.invalid(offset: 0, what: "metadata under the key of something else")

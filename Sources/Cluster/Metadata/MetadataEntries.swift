@@ -6,7 +6,9 @@ import Primitives
 ///     cluster                 id 16 │ name
 ///     voters                  count, ids of 16
 ///     schema                  epoch 8 │ version 16
+///     placement               epoch 8; missing when it is 0
 ///     member/ID               MetadataEntries.encode(Member)
+///     change/ID               RingChangeCodec
 ///     keyspace/KEYSPACE       the definition alone (SchemaCodec)
 ///     type/KEYSPACE/NAME      nesting 2 │ the type (SchemaCodec)
 ///     table/KEYSPACE/NAME     the table (SchemaCodec)
@@ -49,7 +51,13 @@ struct MetadataEntries: Hashable, Sendable {
         writer.write(metadata.schema.epoch)
         writer.write(metadata.schema.version.bytes)
         entries.append(("schema", writer.array()))
+        if metadata.placementEpoch > 0 {
+            writer.removeAll()
+            writer.write(metadata.placementEpoch)
+            entries.append(("placement", writer.array()))
+        }
         for member in metadata.members { entries.append(("member/\(member.id)", MemberCodec.encode(member))) }
+        for change in metadata.changes { entries.append(("change/\(change.id)", RingChangeCodec.encode(change))) }
         for keyspace in metadata.schema.keyspaces.values {
             entries.append(("keyspace/\(keyspace.name)", SchemaCodec.encodeDefinition(of: keyspace)))
             let nesting: [String: Int] = keyspace.typeNesting

@@ -245,6 +245,12 @@ extension MetadataLog {
         }
     }
 
+    /// Learns, if a majority of the voters can be reached, what has been decided.
+    package func refresh() async {
+        guard let metadata, !isStopped else { return }
+        await confirmNewest(metadata)
+    }
+
     /// Has `work` done for each of some nodes at once.
     ///
     /// - Returns: for how many it succeeded, as soon as these are enough or all have ended.

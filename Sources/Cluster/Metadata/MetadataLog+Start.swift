@@ -9,12 +9,16 @@ import Primitives
 ///     a seed knows a cluster ──▶ join it
 ///     no seed does, and this is the first of them ──▶ found one
 extension MetadataLog {
-    /// Returns when the node is a member of its cluster and the listener has been told.
+    /// Returns when the node has found its cluster and the listener has been told: as a member, unless it is new and may
+    /// not come at once.
     ///
     /// - Parameters:
     ///   - seeds: where other nodes may be; this node's own address among them, or none at all, lets it found a cluster.
     ///   - timeout: for how long to look for a cluster and to try to join it.
-    package func start(seeds: [SocketAddress], timeout: Duration) async throws -> ClusterMetadata {
+    ///   - joins: whether a new node may become a member at once, without data, of a cluster like this.
+    package func start(
+        seeds: [SocketAddress], timeout: Duration, joins: @escaping @Sendable (ClusterMetadata) -> Bool = { _ in true }
+    ) async throws -> ClusterMetadata {
         let end: UInt64 = host.time.monotonicNanoseconds &+ MetadataLog.nanoseconds(timeout)
         if let saved = try await store.load() {
             guard saved.metadata.clusterName == identity.clusterName else {
@@ -26,16 +30,18 @@ extension MetadataLog {
             try await found(with: schema)
         }
         registerHandlers()
-        if metadata == nil { try await find(seeds, until: end) }
-        guard let known = metadata else { throw MetadataFailure.notStarted }
+        let isRestart: Bool = metadata != nil
+        if !isRestart { try await find(seeds, until: end) }
         // Whoever carries messages learns from the listener where the members are.
+        await delivered(metadata?.epoch ?? 0)
+        if isRestart { await hearTheNews() }
+        guard let known = metadata else { throw MetadataFailure.notStarted }
         await delivered(known.epoch)
         switch known.member(identity.id)?.state {
-        case nil: try await join(until: end)
+        case nil: try await join(until: end, joins)
         case .left: throw MetadataFailure.left
         default: inBackground("metadata-entry") { log in await log.keepOwnEntry() }
         }
-        inBackground("metadata-catch-up") { log in await log.catchUpAtStart() }
         guard let now = metadata else { throw MetadataFailure.notStarted }
         await delivered(now.epoch)
         return now
@@ -105,7 +111,9 @@ extension MetadataLog {
 
     // MARK: Joining
 
-    private func join(until end: UInt64) async throws {
+    private func join(
+        until end: UInt64, _ joins: @escaping @Sendable (ClusterMetadata) -> Bool
+    ) async throws {
         let now: UInt64 = host.time.monotonicNanoseconds
         let left: UInt64 = end > now ? end - now : 1
         let seed: UInt64 = host.entropy.next()
@@ -116,6 +124,7 @@ extension MetadataLog {
                 if known.state == .left { throw MetadataFailure.left }
                 return nil
             }
+            guard joins(before) else { return nil }
             if let other = before.members.first(where: { $0.internode == own.internode && $0.state != .left }) {
                 throw MetadataFailure.addressTaken(own.internode, by: other.id)
             }
@@ -156,11 +165,30 @@ extension MetadataLog {
         }
     }
 
-    /// Asks the other members once what happened while this node was away.
-    private func catchUpAtStart() async {
+    /// Asks the other members once what happened while this node was away: it may have been taken out of the ring. Who
+    /// does not answer soon is not waited for, because all may be starting.
+    private func hearTheNews() async {
+        let news = News()
+        inBackground("metadata-catch-up") { log in
+            await log.askForNews()
+            await news.come()
+        }
+        let end: UInt64 = host.time.monotonicNanoseconds &+ MetadataLog.nanoseconds(settings.foundingPatience)
+        while !isStopped, await !news.hasCome, host.time.monotonicNanoseconds < end {
+            do { try await host.time.sleep(for: .milliseconds(5)) } catch { return }
+        }
+    }
+
+    private func askForNews() async {
         for member in metadata?.members ?? [] where member.id != identity.id && member.state != .left {
             if await catchUp(from: member.id) { return }
         }
+    }
+
+    /// Whether an answer has come.
+    private actor News {
+        private(set) var hasCome = false
+        func come() { hasCome = true }
     }
 
     /// - Returns: false when the node is stopping.

@@ -23,9 +23,15 @@ public final class ReplicaSet: Sendable {
     /// The same on all nodes for the same natural and the same pending replicas, in whatever order, and for others
     /// another one; never 0.
     package let fingerprint: UInt64
+    /// What chose the nodes.
+    package let strategy: ReplicationStrategy
 
     /// - Parameter datacenters: for every position, its data centre.
-    package init(natural: [NodeID], pending: [NodeID], datacenters: [String], localDatacenter: String) {
+    package init(
+        natural: [NodeID], pending: [NodeID], datacenters: [String], localDatacenter: String,
+        strategy: ReplicationStrategy = .everywhere
+    ) {
+        self.strategy = strategy
         self.natural = natural
         self.pending = pending
         let names: [String] = Set(datacenters).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
