@@ -75,6 +75,18 @@ package final class MessageService: Messenger, Sendable {
         context.epoch.store(epoch, ordering: .relaxed)
     }
 
+    /// Refuses, on every loop once this returns, requests that were planned by an older placement than that of an epoch.
+    package func requirePlacement(of epoch: UInt64) async {
+        for shard in shards {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                shard.loop.execute {
+                    shard.requiredEpoch = max(shard.requiredEpoch, epoch)
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
     /// Ends all connections with a node that is believed dead, so that what waits for it fails at once.
     package func disconnect(from node: NodeID) {
         for shard in shards { shard.run { $0.disconnect(node) } }

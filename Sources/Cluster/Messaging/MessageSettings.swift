@@ -71,7 +71,7 @@ extension Verb {
     package var lane: Lane {
         switch self {
         case .ping, .gossipSyn, .gossipAck, .hello, .goodbye, .metadataFetch, .metadataPrepare, .metadataAccept,
-            .metadataCommit:
+            .metadataCommit, .ringBarrier, .ringPull:
             .control
         case .mutation, .readRow, .readRepair, .counterMutation, .forwardedMutation, .truncate, .paxosPrepare,
             .paxosPropose, .paxosCommit, .batchStore, .batchRemove:

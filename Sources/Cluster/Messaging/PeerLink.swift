@@ -83,8 +83,11 @@ public final class PeerLink: @unchecked Sendable {
     /// receiver hears of the request once, later. Otherwise nothing has happened, and it does not.
     ///
     /// A request to several nodes has one slot for each: the same receiver, and a tag that it understands.
+    ///
+    /// - Parameter placement: the epoch of the placement that the request was planned by; 0 for what follows from none.
+    ///   Who knows that data has moved since then refuses it.
     public func begin(
-        _ verb: Verb, for receiver: any ReplyReceiver, tag: UInt64, timeoutMilliseconds: UInt32
+        _ verb: Verb, for receiver: any ReplyReceiver, tag: UInt64, timeoutMilliseconds: UInt32, placement: UInt64 = 0
     ) -> SendOutcome {
         let outcome: SendOutcome = admit()
         guard outcome == .ready else { return outcome }
@@ -96,7 +99,7 @@ public final class PeerLink: @unchecked Sendable {
             return .overloaded
         }
         shard.awaitDeadline(deadline)
-        start(verb.rawValue, 0, id, timeoutMilliseconds, deadline)
+        start(verb.rawValue, 0, id, timeoutMilliseconds, deadline, placement: placement)
         return .ready
     }
 
@@ -182,7 +185,8 @@ public final class PeerLink: @unchecked Sendable {
     var isWaiting: Bool { isCongested || state == .connecting }
 
     private func start(
-        _ verbNumber: UInt8, _ flags: UInt8, _ id: UInt64, _ timeoutMilliseconds: UInt32, _ deadline: UInt64
+        _ verbNumber: UInt8, _ flags: UInt8, _ id: UInt64, _ timeoutMilliseconds: UInt32, _ deadline: UInt64,
+        placement: UInt64 = 0
     ) {
         if isWaiting {
             waiting.append(deadline)
@@ -192,8 +196,8 @@ public final class PeerLink: @unchecked Sendable {
         }
         messageStart = output.count
         let header = MessageHeader(
-            verbNumber: verbNumber, flags: flags, id: id, epoch: shard.turnEpoch, clock: shard.turnClock,
-            timeoutMilliseconds: timeoutMilliseconds)
+            verbNumber: verbNumber, flags: flags, id: id, epoch: placement == 0 ? shard.turnEpoch : placement,
+            clock: shard.turnClock, timeoutMilliseconds: timeoutMilliseconds)
         header.begin(in: &output)
     }
 

@@ -18,6 +18,7 @@ extension ShardMessages {
         let place = ReplyPlace(
             loopIndex: Int32(truncatingIfNeeded: loop.index), link: link.index, serial: link.serial,
             verbNumber: header.verbNumber, trace: 0, id: header.id, deadlineNanoseconds: deadline)
+        if header.epoch < requiredEpoch, refusesAsStale(header, place) { return }
         if header.isTraced { return dispatchTraced(body, link, place) }
         carryOut(body, link, place)
     }
@@ -29,6 +30,16 @@ extension ShardMessages {
         } else {
             handleSlowly(body, link, place)
         }
+    }
+
+    /// Cold: refuses a request that goes where its sender's placement says, and the data has moved. Whoever sent it learns
+    /// from the answer's header that it is behind.
+    private func refusesAsStale(_ header: MessageHeader, _ place: ReplyPlace) -> Bool {
+        guard let verb = Verb(rawValue: header.verbNumber), verb.followsPlacement else { return false }
+        fail(
+            place, code: TransportFailure.stalePlacement,
+            reason: "The request was planned by the placement of epoch \(header.epoch); needed is \(requiredEpoch)")
+        return true
     }
 
     private func complete(_ header: MessageHeader, _ body: UnsafeRawBufferPointer, _ link: PeerLink) {

@@ -44,6 +44,8 @@ public final class ShardMessages: @unchecked Sendable {
     private var turnNanoseconds: UInt64 = 0
     private(set) var turnClock: Int64 = 0
     private(set) var turnEpoch: UInt64 = 0
+    /// Requests that were planned by an older placement than that of this epoch are refused.
+    var requiredEpoch: UInt64 = 0
     /// The latest epoch of others that the node has been told of, and when.
     private var toldEpoch: UInt64 = 0
     private var toldEpochNanoseconds: UInt64 = 0

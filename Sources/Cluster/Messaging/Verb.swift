@@ -41,6 +41,10 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     case streamClose = 87
     case streamTruncated = 88
 
+    // Changes of the ring.
+    case ringBarrier = 96
+    case ringPull = 97
+
     // Making replicas equal.
     case repairCut = 128
     case repairLeaves = 129
@@ -48,6 +52,16 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     case repairFetch = 131
     case repairApply = 132
     case repairMark = 133
+}
+
+extension Verb {
+    /// Whether a request of it goes where the sender's placement of the data says.
+    var followsPlacement: Bool {
+        switch self {
+        case .mutation, .readRow, .readRange, .readRepair, .counterMutation, .forwardedMutation: true
+        default: false
+        }
+    }
 }
 
 /// The kinds of streams between two nodes, so that what is large never delays what is urgent.

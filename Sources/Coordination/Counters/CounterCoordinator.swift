@@ -55,7 +55,8 @@ package final class CounterCoordinator: @unchecked Sendable {
             let leader = AwaitedLeader()
             let link: PeerLink = view.messages.link(to: plan.set.node(at: position), lane: .data)
             let outcome: SendOutcome = link.begin(
-                .counterMutation, for: leader, tag: 0, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
+                .counterMutation, for: leader, tag: 0, timeoutMilliseconds: timeoutMilliseconds,
+                placement: plan.placement, trace: trace)
             guard outcome == .ready else {
                 if outcome == .overloaded { refusal = .overloaded }
                 continue

@@ -30,6 +30,8 @@ final class PageGather: ReplyReceiver, @unchecked Sendable {
     /// How long each took that has answered, in nanoseconds.
     private(set) var durations: [(NodeID, UInt64)] = []
     private(set) var end: End?
+    /// Whether a replica knows of a newer placement.
+    private(set) var isStale = false
     private var waiting: UnsafeContinuation<End, Never>?
     /// Called when a replica has failed and the end is open, so that another one can be asked.
     var replicaFailed: () -> Void = {}
@@ -62,6 +64,9 @@ final class PageGather: ReplyReceiver, @unchecked Sendable {
     func failed(_ tag: UInt64, from node: NodeID, _ failure: MessageFailure) {
         switch failure {
         case .timedOut: finish(.timedOut)
+        case .refused(_, TransportFailure.stalePlacement, _):
+            isStale = true
+            fail(Int(truncatingIfNeeded: tag), .unknown)
         case .refused(_, let code, _): fail(Int(truncatingIfNeeded: tag), ReplicaFailure(rawValue: code) ?? .unknown)
         default: fail(Int(truncatingIfNeeded: tag), .nodeDown)
         }

@@ -75,18 +75,53 @@ package final class ReadCoordinator: @unchecked Sendable {
         _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
         timeoutMilliseconds: UInt32, trace: RequestTrace? = nil
     ) async throws -> MergedPage {
+        do {
+            return try await attempt(
+                request, plan, level, policy, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
+        } catch let stale as StalePlan {
+            guard case .one(let token, _) = request.command.partitions,
+                await hasMoved(since: plan.placement, within: timeoutMilliseconds / 2)
+            else { throw stale.failure }
+            let renewed: ReplicaPlan = view.renewed(plan, token)
+            do {
+                return try await attempt(
+                    request, renewed, level, policy, timeoutMilliseconds: max(1, timeoutMilliseconds / 2), trace: trace)
+            } catch let stale as StalePlan { throw stale.failure }
+        }
+    }
+
+    /// Replicas know of a newer placement than the one that the read was planned by.
+    private struct StalePlan: Error {
+        /// What the client hears when that does not change.
+        let failure: CoordinationFailure
+    }
+
+    /// Waits until this node has heard of a newer placement too.
+    private func hasMoved(since placement: UInt64, within milliseconds: UInt32) async -> Bool {
+        let end: UInt64 = host.time.monotonicNanoseconds &+ UInt64(milliseconds) &* 1_000_000
+        while view.placementEpoch <= placement {
+            guard host.time.monotonicNanoseconds < end else { return false }
+            do { try await host.time.sleep(for: .milliseconds(20)) } catch { return false }
+        }
+        return true
+    }
+
+    private func attempt(
+        _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
+        timeoutMilliseconds: UInt32, trace: RequestTrace?
+    ) async throws -> MergedPage {
         let start: UInt64 = host.time.monotonicNanoseconds
-        var attempt = 0
+        var count = 0
         while true {
             let passed = UInt32(clamping: (host.time.monotonicNanoseconds &- start) / 1_000_000)
             let left: UInt32 = timeoutMilliseconds > passed ? timeoutMilliseconds - passed : 1
-            let isLast: Bool = attempt >= ReadCoordinator.truncationPatience
+            let isLast: Bool = count >= ReadCoordinator.truncationPatience
             let round = Round(
                 request: request, plan: plan, level: level, timeoutMilliseconds: left, trace: trace, isLast: isLast)
             if let page = try await self.page(round, policy) { return page }
             trace?.add("The table is being truncated: reading again")
-            try await host.time.sleep(for: .milliseconds(ReadCoordinator.firstTruncationPause << Int64(attempt)))
-            attempt += 1
+            try await host.time.sleep(for: .milliseconds(ReadCoordinator.firstTruncationPause << Int64(count)))
+            count += 1
         }
     }
 
@@ -191,7 +226,7 @@ package final class ReadCoordinator: @unchecked Sendable {
         let link: PeerLink = view.messages.link(to: target, lane: lane)
         let outcome: SendOutcome = link.begin(
             .readRange, for: gather, tag: UInt64(position), timeoutMilliseconds: round.timeoutMilliseconds,
-            trace: round.trace)
+            placement: round.plan.placement, trace: round.trace)
         guard outcome == .ready else {
             // Not within this call, which the gather's own `fail` may have made.
             loop.execute { gather.fail(position, .nodeDown) }
@@ -217,6 +252,10 @@ package final class ReadCoordinator: @unchecked Sendable {
         let received: Int = gather.rule.received(gather.answered)
         switch end {
         case .met: return
+        case .failed where gather.isStale:
+            throw StalePlan(
+                failure: .readTimedOut(
+                    level, received: received, required: gather.rule.needed, hasData: gather.hasData))
         case .timedOut,
             .failed where gather.failures.isSilence:
             throw CoordinationFailure.readTimedOut(
@@ -344,7 +383,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         }
         let link: PeerLink = view.messages.link(to: target, lane: .data)
         let outcome: SendOutcome = link.begin(
-            .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds, trace: round.trace)
+            .readRepair, for: gather, tag: 0, timeoutMilliseconds: round.timeoutMilliseconds,
+            placement: round.plan.placement, trace: round.trace)
         guard outcome == .ready else { return gather.end(isDone: false) }
         repair.write(to: &link.output)
         link.end()

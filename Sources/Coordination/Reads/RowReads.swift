@@ -251,7 +251,8 @@ public final class RowReads: @unchecked Sendable {
         read.asked |= 1 << UInt64(position)
         let link: PeerLink = view.messages.link(to: plan.set.node(at: position), lane: .data)
         let outcome: SendOutcome = link.begin(
-            .readRow, for: read, tag: read.generation << 6 | UInt64(position), timeoutMilliseconds: timeoutMilliseconds)
+            .readRow, for: read, tag: read.generation << 6 | UInt64(position), timeoutMilliseconds: timeoutMilliseconds,
+            placement: plan.placement)
         guard outcome == .ready else {
             // Not within this call: the observer expects to hear later.
             return endLater(read, .unsettled)

@@ -1,5 +1,5 @@
 public import Cluster
-import DataModel
+package import DataModel
 import Environment
 
 /// The cluster as one shard sees it: where data is, who is up, how to reach them.
@@ -13,6 +13,8 @@ public final class ClusterView: @unchecked Sendable {
     package private(set) var topology: Topology
     /// Changes with every change of the members: what was planned with another number is to be planned again.
     public private(set) var version: UInt64 = 1
+    /// The epoch of the placement that plans are made by.
+    public private(set) var placementEpoch: UInt64
     private var plans: [ObjectIdentifier: ReplicaPlan] = [:]
 
     package init(
@@ -20,6 +22,7 @@ public final class ClusterView: @unchecked Sendable {
     ) {
         self.local = local
         self.topology = topology
+        self.placementEpoch = topology.epoch
         self.liveness = liveness
         self.messages = messages
         self.clock = clock
@@ -28,6 +31,7 @@ public final class ClusterView: @unchecked Sendable {
     /// Sees another set of members from now on.
     package func take(_ topology: Topology) {
         self.topology = topology
+        placementEpoch = topology.epoch
         plans = [:]
         version &+= 1
     }
@@ -37,8 +41,13 @@ public final class ClusterView: @unchecked Sendable {
     /// Hot: once per request of a table with several replicas.
     package func plan(for set: ReplicaSet, _ counts: ReplicaCounts) -> ReplicaPlan {
         if let known = plans[ObjectIdentifier(set)] { return known }
-        let made = ReplicaPlan(set, counts, local: local)
+        let made = ReplicaPlan(set, counts, local: local, placement: placementEpoch)
         plans[ObjectIdentifier(set)] = made
         return made
+    }
+
+    /// The same plan by the present placement, for a request that has waited since it was planned.
+    package func renewed(_ plan: ReplicaPlan, _ token: Token) -> ReplicaPlan {
+        self.plan(for: topology.placement(for: plan.set.strategy).replicas(of: token), plan.counts)
     }
 }

@@ -14,11 +14,14 @@ public final class ReplicaPlan {
     public let readers: UInt64
     /// For each other data centre with several replicas, their positions: one of them is sent what is for all.
     let remoteGroups: [UInt64]
-    private let counts: ReplicaCounts
+    /// The epoch of the placement that it was made by.
+    public let placement: UInt64
+    let counts: ReplicaCounts
     private var readRules: [AnswerRule?]
     private var writeRules: [AnswerRule?]
 
-    package init(_ set: ReplicaSet, _ counts: ReplicaCounts, local: NodeID) {
+    package init(_ set: ReplicaSet, _ counts: ReplicaCounts, local: NodeID, placement: UInt64 = 0) {
+        self.placement = placement
         self.set = set
         self.counts = counts
         self.localPosition = set.position(of: local) ?? -1

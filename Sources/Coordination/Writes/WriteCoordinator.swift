@@ -56,6 +56,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         _ mutation: RawSpan, to table: TableStore?, _ plan: ReplicaPlan, _ level: Consistency, _ kind: WriteKind,
         timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64, trace: RequestTrace? = nil
     ) throws {
+        let plan: ReplicaPlan = plan.placement == view.placementEpoch ? plan : renewed(plan, mutation)
         let rule: AnswerRule = plan.writeRule(level)
         let alive: UInt64 = plan.alive(view.liveness)
         if level != .any, let shortage = rule.shortage(alive: alive) {
@@ -77,12 +78,29 @@ public final class WriteCoordinator: @unchecked Sendable {
         _ kind: WriteKind, timeoutMilliseconds: UInt32, observer: any WriteObserver, tag: UInt64,
         trace: RequestTrace? = nil
     ) {
+        let plan: ReplicaPlan = plan.placement == view.placementEpoch ? plan : renewed(plan, mutation)
         let operation: WriteOperation = begin(
             mutation, plan, plan.writeRule(level), level, kind, timeoutMilliseconds, observer, tag: tag, trace)
-        if !replica.wait(for: position, operation, tag: operation.generation, isCounter: kind == .counter) {
+        if plan.localPosition < 0 {
+            // This node has lost the partition since.
+        } else if !replica.wait(for: position, operation, tag: operation.generation, isCounter: kind == .counter) {
             operation.confirm(plan.localPosition)
         }
         writeElsewhere(mutation, plan, plan.alive(view.liveness), operation, timeoutMilliseconds)
+    }
+
+    /// The plan of a request that waited while data moved: no write may begin by an old placement after the node has said
+    /// that all of them are over.
+    private func renewed(_ plan: ReplicaPlan, _ mutation: RawSpan) -> ReplicaPlan {
+        guard let token = Token(ofMutation: mutation) else { return plan }
+        return view.renewed(plan, token)
+    }
+
+    /// Whether no write is under way that was planned by an older placement than that of an epoch.
+    package func hasEnded(before epoch: UInt64) -> Bool {
+        !operations.inUse.contains { operation in
+            operation.isActive && operation.plan.map { $0.placement < epoch } ?? false
+        }
     }
 
     private func begin(
@@ -167,7 +185,7 @@ public final class WriteCoordinator: @unchecked Sendable {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
             .mutation, for: operation, tag: operation.tag(position), timeoutMilliseconds: timeoutMilliseconds,
-            trace: operation.trace)
+            placement: operation.placement, trace: operation.trace)
         guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
         link.output.write(mutation)
         link.end()
@@ -188,7 +206,7 @@ public final class WriteCoordinator: @unchecked Sendable {
             let link: PeerLink = view.messages.link(to: plan.set.node(at: first), lane: .data)
             let outcome: SendOutcome = link.begin(
                 .forwardedMutation, for: operation, tag: operation.tag(first), timeoutMilliseconds: timeoutMilliseconds,
-                trace: operation.trace)
+                placement: operation.placement, trace: operation.trace)
             guard outcome == .ready else { continue }
             var forwarded = ForwardedMutation(to: &link.output)
             var taken: UInt64 = 0
@@ -227,7 +245,8 @@ public final class WriteCoordinator: @unchecked Sendable {
         let link: PeerLink = view.messages.link(to: node, lane: .data)
         let outcome: SendOutcome = link.begin(
             .mutation, for: operation, tag: operation.tag(position),
-            timeoutMilliseconds: UInt32(clamping: (deadline &- now) / 1_000_000 &+ 1), trace: operation.trace)
+            timeoutMilliseconds: UInt32(clamping: (deadline &- now) / 1_000_000 &+ 1),
+            placement: operation.placement, trace: operation.trace)
         guard outcome == .ready else { return operation.refuse(position, node, .nodeDown) }
         operation.mutation.withUnsafeBytes { link.output.write($0) }
         link.end()

@@ -35,6 +35,8 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter, PooledRequest {
     private var failures: [NodeID: ReplicaFailure] = [:]
     /// Positions of the replicas that another one of their data centre brings the write to.
     private var relayed: UInt64 = 0
+    /// Whether a replica knows of a newer placement.
+    private var isStale = false
 
     private static let noRule = AnswerRule([])
     static let keptByteCount = 64 << 10
@@ -59,10 +61,14 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter, PooledRequest {
         self.isActive = true
         self.generation &+= 1
         self.relayed = 0
+        self.isStale = false
     }
 
     /// Notes which replicas are sent the write by another one.
     func relay(to positions: UInt64) { relayed |= positions }
+
+    /// The epoch of the placement that it goes by.
+    var placement: UInt64 { plan?.placement ?? 0 }
 
     /// The tag of the request to a replica: its position, and which write it is of.
     func tag(_ position: Int) -> UInt64 { generation << 6 | UInt64(position & 63) }
@@ -80,6 +86,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter, PooledRequest {
     func failed(_ tag: UInt64, from node: NodeID, _ failure: MessageFailure) {
         guard let position = position(tag), let plan else { return }
         if case .timedOut = failure { return timeIsUp() }
+        if case .refused(_, TransportFailure.stalePlacement, _) = failure { isStale = true }
         let bit: UInt64 = 1 << UInt64(position)
         if relayed & bit != 0, case .unreachable = failure {
             // Whoever should have passed it on is gone; the replica itself need not be.
@@ -141,7 +148,7 @@ final class WriteOperation: ReplyReceiver, DurabilityWaiter, PooledRequest {
         switch outcome {
         case .undecided: break
         case .succeeded: tell(nil)
-        case .failed where failures.isSilence: tell(timeOut)
+        case .failed where failures.isSilence || isStale: tell(timeOut)
         case .failed:
             tell(
                 CoordinationFailure.writeFailed(

@@ -72,21 +72,24 @@ extension PeerLink {
     /// Hot: once per message of a write; nothing but a test for those that are not traced.
     @inlinable
     public func begin(
-        _ verb: Verb, for receiver: any ReplyReceiver, tag: UInt64, timeoutMilliseconds: UInt32, trace: RequestTrace?
+        _ verb: Verb, for receiver: any ReplyReceiver, tag: UInt64, timeoutMilliseconds: UInt32, placement: UInt64 = 0,
+        trace: RequestTrace?
     ) -> SendOutcome {
         guard let trace else {
-            return begin(verb, for: receiver, tag: tag, timeoutMilliseconds: timeoutMilliseconds)
+            return begin(
+                verb, for: receiver, tag: tag, timeoutMilliseconds: timeoutMilliseconds, placement: placement)
         }
-        return beginTraced(verb, receiver, tag, timeoutMilliseconds, trace)
+        return beginTraced(verb, receiver, tag, timeoutMilliseconds, placement, trace)
     }
 
     @usableFromInline
     func beginTraced(
         _ verb: Verb, _ receiver: any ReplyReceiver, _ tag: UInt64, _ timeoutMilliseconds: UInt32,
-        _ trace: RequestTrace
+        _ placement: UInt64, _ trace: RequestTrace
     ) -> SendOutcome {
         let traced: any ReplyReceiver = self.traced(receiver, trace, verb)
-        let outcome: SendOutcome = begin(verb, for: traced, tag: tag, timeoutMilliseconds: timeoutMilliseconds)
+        let outcome: SendOutcome = begin(
+            verb, for: traced, tag: tag, timeoutMilliseconds: timeoutMilliseconds, placement: placement)
         if outcome == .ready {
             trace.add("Sending \(verb.traceName)_REQ message to \(traceText)")
             markTraced(trace.id)

@@ -121,6 +121,8 @@ package enum TransportFailure {
     package static let overloaded: UInt16 = 0xFF03
     /// The message is larger than any may be.
     package static let tooLarge: UInt16 = 0xFF04
+    /// The request was planned by a placement that is too old: data has moved since then.
+    package static let stalePlacement: UInt16 = 0xFF05
     /// Added to the code of a refusal of the connection.
     package static let refusedConnection: UInt16 = 0xFF80
 }
