@@ -11,6 +11,7 @@ package enum Plant: String, CaseIterable, Sendable {
     case acceptOlderBallot = "accept-older-ballot"
     case leafIgnoresTombstones = "leaf-ignores-tombstones"
     case purgeBeforeWatermark = "purge-before-watermark"
+    case handOverEarly = "hand-over-early"
 
     /// The one that is on. Set before a world begins and by the simulator alone, in its one thread.
     package nonisolated(unsafe) static var active: Plant?
@@ -26,6 +27,7 @@ package enum Plant: String, CaseIterable, Sendable {
         case .acceptOlderBallot: "a replica accepts a proposal though it has promised a newer ballot"
         case .leafIgnoresTombstones: "the hashes that repair compares leave out tombstones"
         case .purgeBeforeWatermark: "a compaction drops tombstones past their grace that no repair has spread yet"
+        case .handOverEarly: "a range is handed over to a new owner that has not fetched its data"
         }
     }
 }

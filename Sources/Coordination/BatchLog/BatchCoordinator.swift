@@ -80,7 +80,7 @@ package final class BatchCoordinator: @unchecked Sendable {
     private func candidates(_ level: Consistency) throws(CoordinationFailure) -> [NodeID] {
         let members: [Member] = view.topology.members(in: view.topology.localDatacenter)
         guard let local = members.first(where: { $0.id == view.local }), members.count > 1 else { return [view.local] }
-        let others = members.filter { $0.id != view.local && $0.state.isOwner && view.liveness.isAlive($0.id) }
+        let others = members.filter { $0.id != view.local && $0.state == .normal && view.liveness.isAlive($0.id) }
         var random = EntropyGenerator(host.entropy)
         let ordered: [NodeID] = BatchPlaces.ordered(
             others.map { ($0.id, $0.rack) }, localRack: local.rack, &random)
