@@ -39,6 +39,7 @@ package final class SchemaChanges: Sendable {
                 dataCenters: SchemaChanges.datacenters(of: before))
             let schema: Schema = LiveSchema.whole(before.schema)
             let transition: SchemaTransition? = try SchemaTransition.applying(statement, to: schema, context: context)
+            if let transition { try SchemaChanges.checkRing(before, transition.schema) }
             made.withLock { $0 = transition }
             guard let transition, transition.event != nil else { return nil }
             var after: ClusterMetadata = before
@@ -65,6 +66,19 @@ package final class SchemaChanges: Sendable {
         }
         guard let event = transition.event else { return QueryResult(.void, warnings: transition.warnings) }
         return QueryResult(.schemaChange(event), warnings: transition.warnings)
+    }
+
+    /// Refuses to move data by two rules at once: of a keyspace and of the ring.
+    private static func checkRing(_ before: ClusterMetadata, _ after: Schema) throws(CQLError) {
+        if before.changes.isEmpty { return }
+        for keyspace in before.schema.sortedKeyspaces {
+            guard let altered = after.keyspace(keyspace.name), altered.replication != keyspace.replication else {
+                continue
+            }
+            let nodes: String = before.changes.map(\.node.description).joined(separator: ", ")
+            throw .configError(
+                message: "Cannot alter RF while some endpoints are not in normal state (no range movements): [\(nodes)]")
+        }
     }
 
     /// How many nodes each data centre has.

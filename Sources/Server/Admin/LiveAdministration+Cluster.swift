@@ -9,7 +9,7 @@ import Query
 extension LiveAdministration {
     func ring(keyspace: String?, includesTokens: Bool) async throws(AdminFailure) -> RingReport {
         let (parts, metadata) = try current()
-        let topology = Topology(members: metadata.members, local: NodeID(parts.local.hostID))
+        let topology = Topology(metadata, local: NodeID(parts.local.hostID))
         let ownership: Ownership = try Ownership(
             of: keyspace, in: LiveSchema.whole(metadata.schema), shared: metadata.schema, topology)
         var loads: [NodeID: Int] = [:]
@@ -120,7 +120,7 @@ extension LiveAdministration {
             throw .invalid("The table \(keyspace).\(table) does not exist.")
         }
         let token: Token = try PartitionKeyText.token(of: key, columns)
-        let topology = Topology(members: metadata.members, local: NodeID(parts.local.hostID))
+        let topology = Topology(metadata, local: NodeID(parts.local.hostID))
         guard let placement = try? topology.placement(for: definition.replication) else {
             throw .invalid("The keyspace \(keyspace) has no replicas.")
         }

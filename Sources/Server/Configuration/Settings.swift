@@ -24,6 +24,12 @@ package enum Settings {
         Setting(
             name: "seeds", kind: .text, standard: "",
             meaning: "Where a new node looks for its cluster: host or host:port, with commas between."),
+        Setting(
+            name: "auto_bootstrap", kind: .boolean, standard: "true",
+            meaning: "Whether a new node fetches the data of its tokens before it takes clients."),
+        Setting(
+            name: "replace_address_first_boot", kind: .text, standard: "",
+            meaning: "The address of the dead node whose place a new node takes at its first start."),
         Setting(name: "listen_address", kind: .text, standard: "127.0.0.1", meaning: "The address for other nodes."),
         Setting(
             name: "storage_port", kind: .integer(0...65535), standard: "7000", meaning: "The port for other nodes."),
@@ -51,6 +57,12 @@ package enum Settings {
         Setting(
             name: "hinted_handoff_throttle", kind: .size, standard: "1024KiB",
             meaning: "Bytes of hints a second that are delivered, split by the number of other nodes; 0 for no limit."),
+        Setting(
+            name: "stream_throughput_outbound", kind: .size, standard: "24MiB",
+            meaning: "Bytes of streams a second that the node sends in its datacenter; 0 for no limit."),
+        Setting(
+            name: "inter_dc_stream_throughput_outbound", kind: .size, standard: "24MiB",
+            meaning: "Bytes of streams a second that the node sends to other datacenters; 0 for no limit."),
         Setting(
             name: "batchlog_replay_throttle", kind: .size, standard: "1024KiB",
             meaning: "Bytes of batches a second that are written once more; 0 for no limit."),

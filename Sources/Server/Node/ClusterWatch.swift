@@ -11,7 +11,7 @@ import Synchronization
 ///     members, liveness, gossip ─▶ ClusterWatch ─┬─▶ TOPOLOGY_CHANGE and STATUS_CHANGE events
 ///                                                └─▶ system.peers
 ///
-/// A client is told of a node once that takes clients: drivers connect at once.
+/// A client is told of a node once that takes clients: drivers connect at once. A node that is joining takes none yet.
 final class ClusterWatch: Sendable {
     private struct Peer {
         var isAlive = false
@@ -106,7 +106,7 @@ final class ClusterWatch: Sendable {
     }
 
     private static func show(_ member: Member, _ state: inout State) {
-        guard var peer = state.peers[member.id], member.state != .left else { return }
+        guard var peer = state.peers[member.id], member.state.isOwner else { return }
         let isUp: Bool = peer.isAlive && peer.isReady
         let endpoint: InetEndpoint = NodeAddresses.endpoint(member.native)
         if isUp, !peer.isShownMember {
@@ -138,7 +138,7 @@ final class ClusterWatch: Sendable {
     func peers(_ schema: Schema) -> [PeerDescription] {
         state.withLock { state in
             let isFresh: Bool = time.monotonicNanoseconds &- state.schemaChangedAt < ClusterWatch.patienceNanoseconds
-            return state.members.filter { $0.id != local && $0.state != .left }.map { member in
+            return state.members.filter { $0.id != local && $0.state.isOwner }.map { member in
                 let peer: Peer = state.peers[member.id] ?? Peer()
                 let isBehind: Bool = peer.epoch < state.schemaEpoch && !(isFresh && peer.isAlive)
                 return PeerDescription(

@@ -22,6 +22,7 @@ actor MetadataFollower {
         var delivery: HintDelivery
         var schema: LiveSchema
         var watch: ClusterWatch
+        var ring: RingOperations
         var seeds: [SocketAddress]
     }
 
@@ -35,6 +36,7 @@ actor MetadataFollower {
     private var parts: Parts?
     private var latest: ClusterMetadata?
     private var members: [Member]?
+    private var placementEpoch: UInt64 = 0
     private var schema: Schema?
     private var isRetrying = false
     private var isBusy = false
@@ -73,9 +75,11 @@ actor MetadataFollower {
     private func apply(_ metadata: ClusterMetadata) async {
         guard let parts else { return }
         do {
-            if members != metadata.members {
-                try await follow(metadata.members, parts)
+            if members != metadata.members || placementEpoch != metadata.placementEpoch {
+                await parts.ring.prepare(for: metadata)
+                try await follow(metadata, parts)
                 members = metadata.members
+                placementEpoch = metadata.placementEpoch
             }
             if schema != metadata.schema {
                 try await parts.schema.follow(metadata.schema)
@@ -93,6 +97,7 @@ actor MetadataFollower {
         applied.reached(metadata.epoch)
         parts.gossip.publish(.schema, metadata.schema.version.description)
         parts.gossip.publish(.metadataEpoch, String(metadata.epoch))
+        await parts.ring.follow(metadata)
         if await parts.schema.hasGoneTables { tryAgainLater(parts) }
     }
 
@@ -128,10 +133,11 @@ actor MetadataFollower {
         }
     }
 
-    private func follow(_ members: [Member], _ parts: Parts) async throws {
+    private func follow(_ metadata: ClusterMetadata, _ parts: Parts) async throws {
+        let members: [Member] = metadata.members
         let local = NodeID(self.local.hostID)
         let liveness: Liveness = parts.gossip.liveness
-        try await parts.coordination.take(Topology(members: members, local: local))
+        try await parts.coordination.take(Topology(metadata, local: local))
         parts.gossip.setMembers(members, seeds: parts.seeds)
         await parts.hints.setMembers(members) { liveness.isAlive($0) }
         let otherCount: Int = members.count { $0.state != .left && $0.id != local }

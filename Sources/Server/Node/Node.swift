@@ -24,6 +24,8 @@ package final class Node: Sendable {
         var delivery: HintDelivery
         var repair: NodeRepair
         var watch: ClusterWatch
+        var ring: RingOperations
+        var streams: NodeStreams
         var group: ShardGroup
         var sessions: [ShardSessions]
         var door: ClientDoor
@@ -94,6 +96,8 @@ package final class Node: Sendable {
         await parts.coordination.batchLog.stop()
         await parts.gossip.stop()
         await parts.delivery.stop()
+        await parts.ring.stop()
+        await parts.streams.stop()
         await parts.metadata.stop()
         await parts.messages.service.stop()
         await parts.hints.close()

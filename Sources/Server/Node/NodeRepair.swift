@@ -52,7 +52,7 @@ final class NodeRepair: Sendable {
         guard let current = metadata.current else { return nil }
         return known.withLock { known in
             if let known, known.epoch == current.epoch { return known }
-            let topology = Topology(members: current.members, local: local)
+            let topology = Topology(current, local: local)
             var tables: [RepairTable] = []
             for keyspace in current.schema.sortedKeyspaces {
                 for table in keyspace.sortedTables {

@@ -10,10 +10,10 @@ import Storage
 
 /// The start of a node, step by step.
 struct NodeStart {
-    private let configuration: NodeConfiguration
-    private let host: Host
-    private let logs: NodeLog
-    private let log: Logger
+    let configuration: NodeConfiguration
+    let host: Host
+    let logs: NodeLog
+    let log: Logger
 
     /// For how long a node looks for its cluster before it gives up.
     private static let joinTimeout: Duration = .seconds(60)
@@ -43,6 +43,8 @@ struct NodeStart {
         let engine = try await openStorage(schema, repair)
         let catalog = Catalog(schema, localDatacenter: local.dataCenter)
         let data = try await coordinate(local, place, engine, repair)
+        let streams: NodeStreams = makeStreams(place, data, engine)
+        let ring = makeRing(local, place, data, streams)
         let sessions: [ShardSessions] = makeSessions()
         let watch = ClusterWatch(local: NodeID(local.hostID), time: host.time, tell: NodeStart.teller(sessions, host))
         let context = makeContext(local, place, data.coordination.parts.truncations, watch)
@@ -57,25 +59,29 @@ struct NodeStart {
         await place.follower.attach(
             MetadataFollower.Parts(
                 coordination: data.coordination, gossip: data.gossip, hints: data.hints, delivery: data.delivery,
-                schema: live, watch: watch, seeds: place.seeds))
-        try await group.run(on: 0) { executor in try await executor.restoreStatements() }
-        let door = try await openDoor(group, sessions, at: place.wantedNative)
-        try await place.metadata.clientsConnect(at: try await native(door.address))
+                schema: live, watch: watch, ring: ring, seeds: place.seeds))
         await beginGossip(data, place, watch)
-        repair.begin(place.messages.service, data.gossip.liveness, host, configuration.continuousRepair)
-        let load = NodeLoad(of: engine, place.metadata, through: data.gossip, on: host)
         let parts = Node.Parts(
             host: host, configuration: configuration, local: local, messages: place.messages,
             metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
-            hints: data.hints, delivery: data.delivery, repair: repair, watch: watch, group: group, sessions: sessions,
-            door: door, log: log)
+            hints: data.hints, delivery: data.delivery, repair: repair, watch: watch, ring: ring, streams: streams,
+            group: group, sessions: sessions, door: makeDoor(group, sessions, at: place.wantedNative), log: log)
+        try await tell(admin, parts, context)
+        try await takeTokens(local, place, ring)
+        try await openDoor(parts, place)
+        repair.begin(place.messages.service, data.gossip.liveness, host, configuration.continuousRepair)
+        let load = NodeLoad(of: engine, place.metadata, through: data.gossip, on: host)
+        log.info(
+            "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
+        return Node(parts, admin, load, chores: [admin.administration.watchSnapshots(host)])
+    }
+
+    /// Lets operators see the node, and what it is doing before it takes clients.
+    private func tell(_ admin: AdminPort, _ parts: Node.Parts, _ context: NodeContext) async throws {
         try await admin.administration.started(parts, logs)
         let administration: LiveAdministration = admin.administration
         context.liveSettings = { administration.settings.now.shown }
         context.liveRows = { table in await administration.viewRows(table) }
-        log.info(
-            "Startup complete", metadata: ["cluster.name": "\(local.clusterName)", "host.id": "\(local.hostID)"])
-        return Node(parts, admin, load, chores: [admin.administration.watchSnapshots(host)])
     }
 
     private func identity(_ folder: String) async throws -> LocalNode {
@@ -89,7 +95,7 @@ struct NodeStart {
     // MARK: The cluster
 
     /// Where this node stands among the others.
-    private struct Place {
+    struct Place {
         let messages: NodeMessages
         let metadata: MetadataLog
         let follower: MetadataFollower
@@ -127,9 +133,17 @@ struct NodeStart {
         messages.listen(metadata)
         let seeds = try await NodeAddresses.seeds(
             configuration.text("seeds"), standardPort: configuration.integer("storage_port"), host)
-        let found = try await metadata.start(seeds: seeds, timeout: NodeStart.joinTimeout)
+        let isReplacing: Bool = !configuration.text("replace_address_first_boot").isEmpty
+        let found = try await metadata.start(seeds: seeds, timeout: NodeStart.joinTimeout) { present in
+            // Where nobody has any data yet there is none to wait for.
+            !isReplacing && !present.hasUserKeyspaces && present.changes.isEmpty
+        }
+        if found.member(NodeID(local.hostID)) != nil {
+            // Whoever is behind what this node knew when it stopped has missed where data has moved.
+            await messages.service.requirePlacement(of: found.placementEpoch)
+        }
         log.info(
-            "The node is in its cluster",
+            "The node has found its cluster",
             metadata: [
                 "cluster.id": "\(found.clusterID)", "epoch": "\(found.epoch)", "internode.address": "\(internode)",
             ])
@@ -144,7 +158,7 @@ struct NodeStart {
     }
 
     /// What brings data to other nodes and takes theirs.
-    private struct DataParts {
+    struct DataParts {
         let coordination: NodeCoordination
         let gossip: GossipLoop
         let hints: HintStore
@@ -156,7 +170,6 @@ struct NodeStart {
     ) async throws -> DataParts {
         let id = NodeID(local.hostID)
         let folder: String = configuration.dataDirectory
-        let members: [Member] = place.metadata.current?.members ?? []
         let liveness = Liveness(local: id)
         let hintLog: Logger = logs.logger("hints")
         let hints = try await HintStore.open(host: host, options: configuration.hints) { problem in
@@ -174,7 +187,9 @@ struct NodeStart {
                 host: host, local: id, liveness: liveness, messages: place.messages.service,
                 clock: place.messages.clock, hints: hints, truncations: truncations, batches: SystemTables.batches,
                 missed: repair.missed, applied: place.follower.applied),
-            engine: engine, topology: Topology(members: members, local: id), paxos: paxos,
+            engine: engine,
+            topology: place.metadata.current.map { Topology($0, local: id) } ?? Topology(members: [], local: id),
+            paxos: paxos,
             writeTimeout: configuration.execution.timeouts.write,
             counterWriteTimeout: configuration.execution.timeouts.counterWrite, batchLog: configuration.batchLog)
         repair.register(coordination, engine, place.messages.service, host)
@@ -209,7 +224,6 @@ struct NodeStart {
         gossip.publish(.releaseVersion, ServerVersions.release)
         gossip.publish(.nativeAddress, place.native.description)
         gossip.publish(.internodeAddress, place.internode.description)
-        gossip.publish(.nativeReady, "true")
         gossip.start()
     }
 
@@ -314,16 +328,28 @@ struct NodeStart {
         }
     }
 
-    private func openDoor(
+    private func makeDoor(
         _ group: ShardGroup, _ sessions: [ShardSessions], at address: SocketAddress
-    ) async throws -> ClientDoor {
+    ) -> ClientDoor {
         let limits: SessionLimits = configuration.sessions
-        let door = ClientDoor(at: address, on: host) { loop in
+        return ClientDoor(at: address, on: host) { loop in
             Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
         }
-        try await door.open()
-        log.info("Starting listening for CQL clients", metadata: ["client.address": "\(door.address)"])
-        return door
+    }
+
+    /// Lets clients in, and says so; keeps them out once the node is out of the ring.
+    private func openDoor(_ parts: Node.Parts, _ place: Place) async throws {
+        try await parts.group.run(on: 0) { executor in try await executor.restoreStatements() }
+        let log: Logger = self.log
+        parts.ring.whenGone {
+            log.warning("The node is out of the ring, and takes no clients any more")
+            await parts.door.close()
+            await parts.letClientsFinish()
+        }
+        try await parts.door.open()
+        log.info("Starting listening for CQL clients", metadata: ["client.address": "\(parts.door.address)"])
+        try await place.metadata.clientsConnect(at: try await native(parts.door.address))
+        parts.gossip.publish(.nativeReady, "true")
     }
 }
 

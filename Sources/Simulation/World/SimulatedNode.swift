@@ -117,6 +117,36 @@ package final class SimulatedNode: @unchecked Sendable {
         }
     }
 
+    /// Has the node's process do something with the ring, and waits for it, however long that takes.
+    ///
+    /// - Throws: what `body` throws, and `CancellationError` when the process ends before it does.
+    package func carryOut<Value: Sendable>(
+        _ body: @escaping @Sendable (Node) async throws -> Value
+    ) async throws -> Value {
+        guard let running = node else { throw CancellationError() }
+        let result = Work<Value>()
+        let host: Host = machine.host
+        let life: Int = lifeNumber
+        let work = host.background.run("operate the node", on: host.loops[0]) {
+            do {
+                result.result = .success(try await body(running))
+            } catch { result.result = .failure(error) }
+        }
+        await work.wait()
+        guard life == lifeNumber, let found = result.result else { throw CancellationError() }
+        return try found.get()
+    }
+
+    /// What the node knows of itself and of the ring; nil when it does not run.
+    package var running: Node? { node }
+
+    /// Where work puts its result.
+    ///
+    /// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
+    private final class Work<Value: Sendable>: @unchecked Sendable {
+        var result: Result<Value, any Error>?
+    }
+
     private func beginLife() -> Int {
         lifeNumber += 1
         isUp = false

@@ -209,7 +209,7 @@ extension LiveAdministration {
         guard let keyspace = schema.keyspace(name), !keyspace.isVirtual else {
             throw .invalid("The keyspace \(name) does not exist.")
         }
-        let topology = Topology(members: metadata.members, local: NodeID(parts.local.hostID))
+        let topology = Topology(metadata, local: NodeID(parts.local.hostID))
         guard let placement = try? topology.placement(for: keyspace.replication) else {
             throw .invalid("The keyspace \(name) has no replicas.")
         }
