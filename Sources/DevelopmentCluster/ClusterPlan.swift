@@ -98,6 +98,11 @@ package struct ClusterPlan: Report {
         return node
     }
 
+    /// Forgets a node; its number is not given again.
+    package mutating func remove(_ number: Int) {
+        nodes.removeAll { $0.number == number }
+    }
+
     package func node(_ number: Int) throws(ClusterFailure) -> Node {
         if let node = nodes.first(where: { $0.number == number }) { return node }
         let numbers: String = nodes.map { String($0.number) }.joined(separator: ", ")

@@ -6,19 +6,26 @@ extension LocalCluster {
     private static let explainingLineCount = 20
 
     /// Starts nodes at once and returns when all of them answer CQL and the running nodes see each other.
-    func start(_ nodes: [ClusterPlan.Node], of plan: ClusterPlan) async throws(ClusterFailure) {
+    ///
+    /// - Parameter replaces: whether they take their own places again, without the data that they had.
+    func start(
+        _ nodes: [ClusterPlan.Node], of plan: ClusterPlan, within limit: Duration? = nil, replaces: Bool = false
+    ) async throws(ClusterFailure) {
         try await checkPorts(of: nodes, plan)
         var started: [Started] = []
         for node in nodes {
             let place: NodeFolder = nodeFolder(node)
             try await place.make()
             let logStart: Int = await place.logByteCount()
-            let arguments: [String] = plan.arguments(of: node, dataDirectory: place.dataDirectory)
+            var arguments: [String] = plan.arguments(of: node, dataDirectory: place.dataDirectory)
+            if replaces { arguments += ["--set", "replace_address_first_boot=\(node.address)"] }
             let process: Int32 = try processes.start(arguments, log: place.log)
             try await place.note(process)
             started.append(Started(node: node, place: place, process: process, logStart: logStart))
         }
-        for one in started { try await awaitAnswer(of: one, plan) }
+        for one in started {
+            try await awaitAnswer(of: one, plan, within: limit ?? (replaces ? patience.move : patience.start))
+        }
         if !nodes.isEmpty { await awaitGreeting(plan) }
     }
 
@@ -51,9 +58,11 @@ extension LocalCluster {
         }
     }
 
-    private func awaitAnswer(of started: Started, _ plan: ClusterPlan) async throws(ClusterFailure) {
+    private func awaitAnswer(
+        of started: Started, _ plan: ClusterPlan, within limit: Duration
+    ) async throws(ClusterFailure) {
         let node: ClusterPlan.Node = started.node
-        let deadline: UInt64 = deadline(after: patience.start)
+        let deadline: UInt64 = deadline(after: limit)
         while true {
             if await answers(address(node, plan.ports.native)) { break }
             guard runs(started.process, started.place) else {
@@ -61,7 +70,7 @@ extension LocalCluster {
                 throw await explained("Node \(node.number) has ended while it started.", started)
             }
             guard host.time.monotonicNanoseconds < deadline, await pause() else {
-                throw await explained("Node \(node.number) does not answer CQL after \(patience.start).", started)
+                throw await explained("Node \(node.number) does not answer CQL after \(limit).", started)
             }
         }
         say("Node \(node.number) answers at \(node.address):\(plan.ports.native).")
@@ -77,7 +86,16 @@ extension LocalCluster {
     /// replicas. Nodes that do not in time are left alone: they answer, which is what was asked for.
     private func awaitGreeting(_ plan: ClusterPlan) async {
         var running: [ClusterPlan.Node] = []
-        for node in plan.nodes where await runningProcess(of: node) != nil { running.append(node) }
+        for node in plan.nodes where await runningProcess(of: node) != nil {
+            let client = AdminClient(node.address, port: plan.ports.admin, timeout: .seconds(2), host: host)
+            // A node that has left the ring runs on, and nobody sees it.
+            if let ring = try? await client.get("/status", as: RingReport.self),
+                !ring.nodes.contains(where: { $0.endpoint.address == node.address })
+            {
+                continue
+            }
+            running.append(node)
+        }
         let addresses: [String] = running.map(\.address)
         for node in running {
             _ = await holds(within: patience.greeting) {

@@ -13,6 +13,8 @@ package struct LocalCluster: Sendable {
     /// How long things may take.
     package struct Patience: Sendable {
         package var start: Duration = .seconds(120)
+        /// For a new node to fetch its data, or for one to hand over what it has.
+        package var move: Duration = .seconds(3_600)
         package var stop: Duration = .seconds(60)
         package var kill: Duration = .seconds(10)
         /// For the nodes to see each other, once they answer.
@@ -71,7 +73,8 @@ package struct LocalCluster: Sendable {
         try await start(idle, of: plan)
     }
 
-    package func start(_ numbers: [Int]) async throws(ClusterFailure) {
+    /// - Parameter replaces: whether the nodes, whose data are gone, take their own places again as new nodes.
+    package func start(_ numbers: [Int], replaces: Bool = false) async throws(ClusterFailure) {
         let plan: ClusterPlan = try await knownPlan()
         var nodes: [ClusterPlan.Node] = []
         for number in numbers {
@@ -81,16 +84,45 @@ package struct LocalCluster: Sendable {
             }
             nodes.append(node)
         }
-        try await start(nodes, of: plan)
+        guard replaces else { return try await start(nodes, of: plan) }
+        // One takes its place after the other: each fetches what the others have.
+        for node in nodes { try await start([node], of: plan, replaces: true) }
     }
 
-    /// Adds a node and starts it.
+    /// Adds a node and starts it; returns when it has its data and answers.
     package func add(to datacenter: String?) async throws(ClusterFailure) {
         var plan: ClusterPlan = try await knownPlan()
         let node: ClusterPlan.Node = try plan.add(to: datacenter)
         try await checkPorts(of: [node], plan)
         try await store(plan)
-        try await start([node], of: plan)
+        try await start([node], of: plan, within: patience.move)
+    }
+
+    /// Takes nodes out, one after the other: each hands over what it has, then ends, and its folder goes.
+    package func remove(_ numbers: [Int]) async throws(ClusterFailure) {
+        for (node, process) in try await running(numbers) {
+            say("Node \(node.number) hands over what it has.")
+            let client = AdminClient(
+                node.address, port: try await knownPlan().ports.admin, timeout: patience.move, host: host)
+            let end: OperationReport
+            do throws(AdminClientError) {
+                end = try await client.operate("/ring/decommission", []) { _ in }
+            } catch {
+                throw ClusterFailure("Node \(node.number) cannot leave: \(error)")
+            }
+            guard end.state == .done else {
+                throw ClusterFailure("Node \(node.number) cannot leave: \(end.reason ?? "it was stopped").")
+            }
+            processes.terminate(process)
+            guard await hasEnded(node, process, within: patience.stop) else {
+                throw ClusterFailure("Node \(node.number) has left, and its process \(process) has not ended.")
+            }
+            try await nodeFolder(node).remove()
+            var plan: ClusterPlan = try await knownPlan()
+            plan.remove(node.number)
+            try await store(plan)
+            say("Node \(node.number) has left.")
+        }
     }
 
     /// Asks nodes to end, and waits until they have.

@@ -13,7 +13,7 @@ struct ClusterCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ClusterUp.self, ClusterStatusCommand.self, ClusterKill.self, ClusterStop.self, ClusterStart.self,
-            ClusterAdd.self, ClusterDown.self, ClusterDestroy.self,
+            ClusterAdd.self, ClusterRemove.self, ClusterDown.self, ClusterDestroy.self,
         ])
 }
 
@@ -166,9 +166,11 @@ struct ClusterStart: AsyncParsableCommand {
 
     @OptionGroup var folder: ClusterFolder
     @OptionGroup var nodes: ClusterNodes
+    @Flag(help: "Their data are gone: they take their own places again as new nodes.")
+    var replace = false
 
     func run() async throws {
-        try await folder.run { try await $0.start(nodes.numbers) }
+        try await folder.run { try await $0.start(nodes.numbers, replaces: replace) }
     }
 }
 
@@ -181,6 +183,18 @@ struct ClusterAdd: AsyncParsableCommand {
 
     func run() async throws {
         try await folder.run { try await $0.add(to: dc) }
+    }
+}
+
+struct ClusterRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Have nodes hand over what they have, and remove them.")
+
+    @OptionGroup var folder: ClusterFolder
+    @OptionGroup var nodes: ClusterNodes
+
+    func run() async throws {
+        try await folder.run { try await $0.remove(nodes.numbers) }
     }
 }
 

@@ -109,9 +109,13 @@ enum RingCommands {
                 .init(["-H", "--human-readable"], "Show bytes with a unit."),
             ]
         ) { (call) throws(AdminClientError) in
-            try await ask(call, "/netstats", as: NetworkReport.self) {
-                NetworkText.statistics($0, flags: call.arguments.flags, withPorts: call.withPorts)
-            }
+            let report: NetworkReport = try await call.client.get("/netstats", as: NetworkReport.self)
+            let streams: JSONValue = try await call.get("/streams")
+            let text: String = NetworkText.statistics(
+                report, flags: call.arguments.flags, withPorts: call.withPorts)
+            return NodetoolOutput(
+                .object(report.json.members + streams.members),
+                text.replacing(MembershipText.streams(.null), with: MembershipText.streams(streams)))
         },
         NodetoolCommand("listpendinghints", "The hints that wait on this node, by the node that they are for") {
             (call) throws(AdminClientError) in

@@ -85,7 +85,7 @@ package struct NodetoolCommand: Sendable, Equatable {
     /// Those that do something, by name.
     package static let all: [NodetoolCommand] =
         (RingCommands.all + FileCommands.all + SnapshotCommands.all + StatisticsCommands.all + SettingCommands.all
-        + SwitchCommands.all + RepairCommands.all).sorted { $0.name < $1.name }
+        + SwitchCommands.all + RepairCommands.all + MembershipCommands.all).sorted { $0.name < $1.name }
 
     /// Those of Cassandra's that answer with a sentence, by name.
     package static let absent: [NodetoolCommand] = AbsentCommands.all.sorted { $0.name < $1.name }

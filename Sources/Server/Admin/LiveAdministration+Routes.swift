@@ -9,7 +9,7 @@ import Storage
 extension LiveAdministration {
     var routes: [AdminRoute] {
         operationRoutes + fileRoutes + snapshotRoutes + tableRoutes + statisticsRoutes + settingRoutes + switchRoutes
-            + metricsRoutes + repairRoutes
+            + metricsRoutes + repairRoutes + membershipRoutes
     }
 
     private var operationRoutes: [AdminRoute] {
