@@ -10,6 +10,8 @@ package final class NodeKeeper: @unchecked Sendable {
     private let clock: HistoryClock
     /// How many faults want each node down.
     private var holdCounts: [Int]
+    /// Nodes that are no part of the cluster yet, or no longer.
+    package private(set) var absent: Set<Int> = []
     private var isStopping = false
     /// Starts that failed, in words; a disk that fails makes some.
     package private(set) var failedStarts: [String] = []
@@ -34,13 +36,22 @@ package final class NodeKeeper: @unchecked Sendable {
         isStopping = true
     }
 
+    /// A node is to run from now on.
+    func letIn(_ node: Int) { absent.remove(node) }
+
+    /// A node is no part of the cluster.
+    func sendAway(_ node: Int) { absent.insert(node) }
+
+    /// The nodes that are to run, ascending.
+    package var present: [Int] { cluster.nodes.indices.filter { !absent.contains($0) } }
+
     /// Whether all nodes take clients.
-    package var areAllUp: Bool { cluster.nodes.allSatisfy(\.isUp) }
+    package var areAllUp: Bool { present.allSatisfy { cluster.nodes[$0].isUp } }
 
     /// Looks after the nodes until it is told to stop.
     package func run() async {
         while !isStopping {
-            for (index, node) in cluster.nodes.enumerated() where holdCounts[index] == 0 {
+            for (index, node) in cluster.nodes.enumerated() where holdCounts[index] == 0 && !absent.contains(index) {
                 if !node.isUp, !node.isChanging { start(index) }
             }
             try? await cluster.clients.sleep(for: .milliseconds(50))

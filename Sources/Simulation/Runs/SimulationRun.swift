@@ -12,6 +12,8 @@ package struct RunOptions: Sendable {
     /// How long clients work and faults happen.
     package var lengthMilliseconds = 20_000
     package var clientCount = 6
+    /// How many nodes more there are, which come and go while clients work.
+    package var spareCount = 0
     /// What goes wrong; the seed says when nil.
     package var plan: FaultPlan?
     /// What clients do; the seed says when nil.
@@ -36,6 +38,8 @@ package final class SimulationRun: @unchecked Sendable {
     let clock: HistoryClock
     let keeper: NodeKeeper
     let driver: FaultDriver
+    /// Nil when all nodes stay.
+    let mover: RingMover?
     let shape: ClusterShape
     let kinds: [WorkloadKind]
     /// The work of which replicas can be asked one by one.
@@ -57,6 +61,7 @@ package final class SimulationRun: @unchecked Sendable {
         var nodeCount: Int = options.nodeCount ?? 3 + [0, 0, 0, 1, 2, 2, 4][generator.below(7)]
         // Four and seven nodes often: there most coordinators are no replica.
         if options.nodeCount == nil, options.layout == nil, choices.oneIn(3) { nodeCount = choices.oneIn(2) ? 4 : 7 }
+        nodeCount += options.spareCount
         let shape = ClusterShape.drawn(
             &choices, nodeCount: nodeCount, isFixed: options.nodeCount != nil, layout: options.layout)
         let kinds: [WorkloadKind] = options.workloads ?? WorkloadKind.drawn(&choices)
@@ -74,6 +79,11 @@ package final class SimulationRun: @unchecked Sendable {
         let clock = HistoryClock(cluster.world, keepsLines: options.keepsLines)
         self.clock = clock
         self.keeper = NodeKeeper(cluster, clock)
+        self.mover =
+            options.spareCount == 0
+            ? nil
+            : RingMover(
+                cluster, keeper, clock, SeededGenerator(seed: seed ^ 0x4164_6421), spareCount: options.spareCount)
         let driver = FaultDriver(cluster, keeper, clock)
         self.driver = driver
         // The lots of a client are in the order of the kinds.
@@ -138,11 +148,12 @@ package final class SimulationRun: @unchecked Sendable {
     }
 
     private func run() async throws {
-        for node in cluster.nodes { try await node.start() }
+        for node in keeper.present { try await cluster.nodes[node].start() }
         try await makeSchema()
         clock.note("the cluster is ready")
         await withTaskGroup(of: Void.self) { group in
             group.addTask { [self] in await keeper.run() }
+            if let mover { group.addTask { [self] in await mover.run { self.isStopping } } }
             group.addTask { [self] in
                 await withTaskGroup(of: Void.self) { inner in
                     for client in clients { inner.addTask { await self.work(client) } }

@@ -12,6 +12,9 @@ extension RunTests {
         let faults: [FaultEvent]
         let rules: [Rule]
 
+        var spareCount = 0
+        var lengthMilliseconds = 6_000
+
         var testDescription: String { plant.rawValue }
     }
 
@@ -65,7 +68,8 @@ extension RunTests {
             var options = RunOptions()
             options.nodeCount = 3
             options.layout = .plain
-            options.lengthMilliseconds = 6_000
+            options.lengthMilliseconds = planted.lengthMilliseconds
+            options.spareCount = planted.spareCount
             options.workloads = planted.work
             options.plan = FaultPlan(planted.faults)
             let report: RunReport = try SimulationRun(seed: seed, options: options).report()

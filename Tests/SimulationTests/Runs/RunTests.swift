@@ -18,6 +18,18 @@ import Testing
         #expect(report.operationCount > 100)
     }
 
+    /// Nodes come and go under faults, and no rule is broken.
+    @Test(arguments: [UInt64(61), 62]) func ringsThatChangeHoldAllRulesUnderFaults(seed: UInt64) throws {
+        let report: RunReport = try Self.report(seed) { options in
+            options.nodeCount = 3
+            options.spareCount = 2
+            options.lengthMilliseconds = 12_000
+            options.workloads = [.rows, .registers, .counters]
+        }
+        #expect(report.isGood, "\(report.text)")
+        #expect(report.operationCount > 100)
+    }
+
     @Test(
         arguments: zip(
             [UInt64(41), 42], [[WorkloadKind.batches, .scans, .columns], [.statics, .expiry, .truncation]]))
