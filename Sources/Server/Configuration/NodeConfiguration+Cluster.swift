@@ -41,6 +41,13 @@ extension NodeConfiguration {
         return options
     }
 
+    var streams: StreamSettings {
+        var settings = StreamSettings()
+        settings.bytesPerSecond = rate("stream_throughput_outbound")
+        settings.interDatacenterBytesPerSecond = rate("inter_dc_stream_throughput_outbound")
+        return settings
+    }
+
     var batchLog: BatchLog.Options {
         var options = BatchLog.Options()
         options.throttleBytesPerSecond = byteCount("batchlog_replay_throttle")

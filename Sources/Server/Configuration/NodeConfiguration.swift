@@ -41,6 +41,8 @@ package struct NodeConfiguration: Sendable {
     package func integer(_ name: String) -> Int { Int(text(name)) ?? 0 }
     package func boolean(_ name: String) -> Bool { text(name) == "true" }
     package func byteCount(_ name: String) -> Int { Int(clamping: SettingText.size(text(name)) ?? 0) }
+    /// Bytes a second.
+    package func rate(_ name: String) -> Int { Int(clamping: SettingText.rate(text(name)) ?? 0) }
     package func milliseconds(_ name: String) -> Int {
         Int(clamping: (SettingText.duration(text(name)) ?? 0) / 1_000_000)
     }
@@ -68,8 +70,8 @@ package struct NodeConfiguration: Sendable {
         options.memtableByteCount = byteCount("memtable_heap_space")
         options.flushThreshold = Double(integer("memtable_cleanup_threshold")) / 100
         options.blockCacheByteCount = byteCount("file_cache_size")
-        options.compactionByteCountPerSecond = Int(clamping: SettingText.rate(text("compaction_throughput")) ?? 0)
-        options.hashByteCountPerSecond = Int(clamping: SettingText.rate(text("repair_throughput")) ?? 0)
+        options.compactionByteCountPerSecond = rate("compaction_throughput")
+        options.hashByteCountPerSecond = rate("repair_throughput")
         options.isAutoSnapshotEnabled = boolean("auto_snapshot")
         options.commitFailurePolicy = text("commit_failure_policy") == "ignore" ? .ignore : .stop
         return options

@@ -58,12 +58,6 @@ package enum Settings {
             name: "hinted_handoff_throttle", kind: .size, standard: "1024KiB",
             meaning: "Bytes of hints a second that are delivered, split by the number of other nodes; 0 for no limit."),
         Setting(
-            name: "stream_throughput_outbound", kind: .size, standard: "24MiB",
-            meaning: "Bytes of streams a second that the node sends in its datacenter; 0 for no limit."),
-        Setting(
-            name: "inter_dc_stream_throughput_outbound", kind: .size, standard: "24MiB",
-            meaning: "Bytes of streams a second that the node sends to other datacenters; 0 for no limit."),
-        Setting(
             name: "batchlog_replay_throttle", kind: .size, standard: "1024KiB",
             meaning: "Bytes of batches a second that are written once more; 0 for no limit."),
         Setting(

@@ -31,9 +31,7 @@ extension NodeStart {
         let applied: AppliedEpoch = place.follower.applied
         let datacenter: String = configuration.text("data_center")
         let truncation: TruncationCoordinator = data.coordination.truncation
-        var settings = StreamSettings()
-        settings.bytesPerSecond = configuration.byteCount("stream_throughput_outbound")
-        settings.interDatacenterBytesPerSecond = configuration.byteCount("inter_dc_stream_throughput_outbound")
+        let settings: StreamSettings = configuration.streams
         let source = StreamSource(
             engine: engine, host: host, messenger: place.messages.service, settings: settings,
             appliedEpoch: { applied.epoch },
@@ -137,13 +135,6 @@ struct Departure: Sendable {
     /// For how long the others are waited for to take what is theirs.
     private static let patience: Duration = .seconds(30)
     private static let pause: Duration = .milliseconds(200)
-
-    init(hints: HintStore, batches: BatchLog, gossip: GossipLoop, host: Host) {
-        self.hints = hints
-        self.batches = batches
-        self.gossip = gossip
-        self.host = host
-    }
 
     func takeLeave() async {
         let end: UInt64 = host.time.monotonicNanoseconds &+ UInt64(Departure.patience / .nanoseconds(1))

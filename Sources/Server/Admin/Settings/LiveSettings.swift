@@ -33,6 +33,11 @@ final class LiveSettings: Sendable {
                 try await parts.group.run(on: shard) { $0.take(timeouts) }
             }
         }
+        let streams: Effect = { configuration, parts in
+            let settings: StreamSettings = configuration.streams
+            await parts.streams.source.setThroughput(
+                bytesPerSecond: settings.bytesPerSecond, interDatacenter: settings.interDatacenterBytesPerSecond)
+        }
         return [
             "read_request_timeout": timeouts, "range_request_timeout": timeouts, "write_request_timeout": timeouts,
             "counter_write_request_timeout": timeouts, "cas_contention_timeout": timeouts,
@@ -63,9 +68,7 @@ final class LiveSettings: Sendable {
                 parts.coordination.batchLog.setThrottle(
                     bytesPerSecond: configuration.batchLog.throttleBytesPerSecond)
             },
-            // Whoever streams asks for these when it begins.
-            "stream_throughput_outbound": { _, _ in },
-            "inter_dc_stream_throughput_outbound": { _, _ in },
+            "stream_throughput_outbound": streams, "inter_dc_stream_throughput_outbound": streams,
         ]
     }()
 }
