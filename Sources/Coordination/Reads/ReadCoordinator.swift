@@ -34,6 +34,10 @@ package struct ReadPolicy: Sendable, Hashable {
     }
 }
 
+/// Replicas know of a newer placement than the one that a range was read by, and this node does too by now: who has the
+/// range is to be found anew.
+package struct PlacementMoved: Error {}
+
 /// Reads from replicas at the level that a request asks for.
 ///
 ///     request ─▶ data from the best replica, digests from others ─▶ all equal ─▶ page
@@ -70,7 +74,7 @@ package final class ReadCoordinator: @unchecked Sendable {
     /// Reads one page.
     ///
     /// - Parameter trace: told what is done, by this node and by the replicas.
-    /// - Throws: `CoordinationFailure`.
+    /// - Throws: `CoordinationFailure`; `PlacementMoved` for a range, which may lie with several sets of replicas now.
     package func page(
         _ request: PageRequest, _ plan: ReplicaPlan, _ level: Consistency, _ policy: ReadPolicy,
         timeoutMilliseconds: UInt32, trace: RequestTrace? = nil
@@ -79,9 +83,8 @@ package final class ReadCoordinator: @unchecked Sendable {
             return try await attempt(
                 request, plan, level, policy, timeoutMilliseconds: timeoutMilliseconds, trace: trace)
         } catch let stale as StalePlan {
-            guard case .one(let token, _) = request.command.partitions,
-                await hasMoved(since: plan.placement, within: timeoutMilliseconds / 2)
-            else { throw stale.failure }
+            guard await hasMoved(since: plan.placement, within: timeoutMilliseconds / 2) else { throw stale.failure }
+            guard case .one(let token, _) = request.command.partitions else { throw PlacementMoved() }
             let renewed: ReplicaPlan = view.renewed(plan, token)
             do {
                 return try await attempt(

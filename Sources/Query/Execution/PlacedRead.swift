@@ -47,10 +47,21 @@ extension ShardExecutor {
             throw CQLError.invalid(
                 message: "SERIAL/LOCAL_SERIAL consistency may only be requested for one partition at a time")
         }
+        let parts: [PlacedRead] = try placed(read.commands, of: table, level)
+        if !level.isSerial, parts.allSatisfy({ $0.plan.isLocalOnly }) { return nil }
+        return parts
+    }
+
+    /// Reads by the present placement.
+    ///
+    /// - Throws: UNAVAILABLE when any part has too few live replicas.
+    func placed(
+        _ commands: [ReadCommand], of table: CompiledTable, _ level: Consistency
+    ) throws -> [PlacedRead] {
         let view: ClusterView = coordination.view
         let entry: PlacementCache.Entry = try placements.entry(of: table, view)
         var parts: [PlacedRead] = []
-        for command in read.commands {
+        for command in commands {
             if case .one(let token, _) = command.partitions {
                 let replicas: ReplicaSet = entry.placement.replicas(of: token)
                 parts.append(PlacedRead(command: command, plan: view.plan(for: replicas, table.replicas)))
@@ -59,7 +70,6 @@ extension ShardExecutor {
             }
         }
         try checkReaders(parts, level)
-        if !level.isSerial, parts.allSatisfy({ $0.plan.isLocalOnly }) { return nil }
         return parts
     }
 

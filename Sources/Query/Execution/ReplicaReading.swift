@@ -32,8 +32,18 @@ final class ReplicaReading: @unchecked Sendable {
         run.checksTombstones = false
     }
 
+    /// What comes after a part has been taken.
+    private enum Progress {
+        case goesOn
+        /// Nothing more is wanted.
+        case isEnough
+        /// The cluster has another placement now, and this is still to be read.
+        case hasMoved([ReadCommand])
+    }
+
     /// Takes parts until there are no more, or the page is full.
-    func run(_ parts: [PlacedRead]) async throws {
+    func run(_ planned: [PlacedRead]) async throws {
+        var parts: [PlacedRead] = planned
         var window: ReadWindow
         if case .one = parts.first?.command.partitions {
             window = ReadWindow(rows: run.missingRowCount)
@@ -45,29 +55,40 @@ final class ReplicaReading: @unchecked Sendable {
         while next < parts.count {
             let count: Int = min(window.count, parts.count - next)
             if parts.count > 1 { trace?.add("Reading \(count) of \(parts.count) ranges or partitions at once") }
-            if try await take(parts[next..<(next + count)]) { return }
-            next += count
+            switch try await take(parts[next..<(next + count)]) {
+            case .goesOn: next += count
+            case .isEnough: return
+            case .hasMoved(let unread):
+                trace?.add("The ring has changed: computing ranges to query again")
+                parts = try executor.placed(
+                    unread + parts[(next + count)...].map(\.command), of: table, level)
+                next = 0
+            }
             if run.isPageFull, next < parts.count { return }
             window.note(parts: count, rows: run.rowCount, missing: run.missingRowCount)
         }
         read.isComplete = true
     }
 
-    /// Asks for some parts at once, and takes them in order; true when nothing more is wanted.
-    private func take(_ parts: ArraySlice<PlacedRead>) async throws -> Bool {
+    /// Asks for some parts at once, and takes them in order.
+    private func take(_ parts: ArraySlice<PlacedRead>) async throws -> Progress {
         let byteLimit: Int = ReadWindow.byteLimit(of: parts.count)
         if parts.count == 1, let only = parts.first {
-            return try await take(try await page(only, only.command, byteLimit), of: only)
+            return try await take(only) { try await self.page(only, only.command, byteLimit) }
         }
         let works: [LoopWork<MergedPage>] = parts.map { part in
             LoopWork("read from replicas", on: executor.loop, of: executor.host) { [self] in
                 try await page(part, part.command, byteLimit)
             }
         }
-        for (part, work) in zip(parts, works) {
-            if try await take(try await work.value(), of: part) { return true }
+        for (offset, (part, work)) in zip(parts, works).enumerated() {
+            switch try await take(part, first: { try await work.value() }) {
+            case .goesOn: continue
+            case .isEnough: return .isEnough
+            case .hasMoved(let unread): return .hasMoved(unread + parts.dropFirst(offset + 1).map(\.command))
+            }
         }
-        return false
+        return .goesOn
     }
 
     private func page(_ part: PlacedRead, _ command: ReadCommand, _ byteLimit: Int) async throws -> MergedPage {
@@ -81,23 +102,25 @@ final class ReplicaReading: @unchecked Sendable {
         return try await executor.page(request, part.plan, level, table, read.deadline, trace)
     }
 
-    /// Takes a part from its first page to its last; true when nothing more is wanted.
-    private func take(_ first: MergedPage, of part: PlacedRead) async throws -> Bool {
-        var page: MergedPage = first
+    /// Takes a part from its first page to its last.
+    private func take(_ part: PlacedRead, first: () async throws -> MergedPage) async throws -> Progress {
         var command: ReadCommand = part.command
-        while true {
-            let endsInside: Bool = page.covered?.clustering != nil
-            let isFull: Bool = try await read.drive(
-                run, page.cursor(isReversed: isReversed), on: executor.loop, endsInside: endsInside)
-            if isFull || run.isDone { return true }
-            guard let rest = rest(of: command, after: page.covered) else {
-                try run.endPartition()
-                return false
+        do {
+            var page: MergedPage = try await first()
+            while true {
+                let endsInside: Bool = page.covered?.clustering != nil
+                let isFull: Bool = try await read.drive(
+                    run, page.cursor(isReversed: isReversed), on: executor.loop, endsInside: endsInside)
+                if isFull || run.isDone { return .isEnough }
+                guard let rest = rest(of: command, after: page.covered) else {
+                    try run.endPartition()
+                    return .goesOn
+                }
+                if run.isPageFull { return .isEnough }
+                command = rest
+                page = try await self.page(part, command, ReadWindow.byteLimit(of: 1))
             }
-            if run.isPageFull { return true }
-            command = rest
-            page = try await self.page(part, command, ReadWindow.byteLimit(of: 1))
-        }
+        } catch is PlacementMoved { return .hasMoved([command]) }
     }
 
     /// What is left to read; nil when nothing is.
