@@ -138,6 +138,7 @@ extension RingOperations {
                 let begun: ClusterMetadata = try present.beginning(wanted.change, wanted.member)
                 try await barrier.pass(present.placementEpoch, for: wanted.change, in: begun) { missing in
                     if time.monotonicNanoseconds > deadline { throw RingFailure.noBarrier(missing) }
+                    try await self.lookAround(since: present)
                 }
                 _ = try await parts.log.change(timeout: settings.changeTimeout) { before in
                     guard before.placementEpoch == present.placementEpoch else { throw RingChangeRefused.superseded }
@@ -164,6 +165,15 @@ extension RingOperations {
             // Nobody tells a node that is no member yet.
             await parts.log.refresh()
         }
+    }
+
+    /// While the first barrier is waited for: nobody gossips with a node that is no member yet, nor tells it of changes.
+    private func lookAround(since known: ClusterMetadata) async throws {
+        if known.member(local) == nil {
+            await parts.log.refresh()
+            await findReachable(known.members)
+        }
+        guard parts.log.current?.placementEpoch == known.placementEpoch else { throw RingChangeRefused.superseded }
     }
 
     // MARK: While it goes on

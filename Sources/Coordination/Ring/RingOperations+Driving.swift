@@ -22,7 +22,7 @@ extension RingOperations {
             } catch Waiting.isOver {
                 continue
             } catch {
-                note(id, "\(error)", share: nil)
+                note(change, "\(error)")
                 do { try await host.time.sleep(for: settings.pause) } catch { return }
             }
         }
@@ -49,7 +49,7 @@ extension RingOperations {
     }
 
     private func wait(for missing: [NodeID], _ change: RingChange) throws {
-        note(change.id, "Waiting for " + missing.map(\.description).joined(separator: ", "), share: nil)
+        note(change, "Waiting for " + missing.map(\.description).joined(separator: ", "))
         guard !isStopped, let present = parts.log.current?.change(change.id), present.driver == local,
             present.stepEpoch == change.stepEpoch, present.isAborting == change.isAborting
         else { throw Waiting.isOver }
@@ -73,7 +73,7 @@ extension RingOperations {
         let ready: RangeSet = remaining.subtracting(open)
         let affected: RangeSet = remaining.union(change.handedOver)
         let share: Double = affected.share > 0 ? 1 - remaining.subtracting(ready).share / affected.share : 1
-        progress[change.id] = Progress(share: share, words: words.joined(separator: "; "), fetching: fetching)
+        report(change, Progress(share: share, words: words.joined(separator: "; "), fetching: fetching))
         let now: UInt64 = host.time.monotonicNanoseconds
         let isDue: Bool = now &- (handedOverAt[change.id] ?? 0) >= UInt64(settings.handOverInterval / .nanoseconds(1))
         if !ready.isEmpty, ready == remaining || isDue {
@@ -119,9 +119,14 @@ extension RingOperations {
         }
     }
 
-    private func note(_ id: UUID, _ words: String, share: Double?) {
-        let known: Progress? = progress[id]
-        progress[id] = Progress(
-            share: share ?? known?.share ?? 0, words: words, fetching: known?.fetching ?? [])
+    private func note(_ change: RingChange, _ words: String) {
+        let known: Progress? = progress[change.id]
+        report(change, Progress(share: known?.share ?? 0, words: words, fetching: known?.fetching ?? []))
+    }
+
+    private func report(_ change: RingChange, _ present: Progress) {
+        let former: String = progress[change.id]?.words ?? ""
+        progress[change.id] = present
+        if !present.words.isEmpty, present.words != former { parts.waits(change, present.words) }
     }
 }

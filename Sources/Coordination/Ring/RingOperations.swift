@@ -26,6 +26,8 @@ package actor RingOperations {
         package var takeLeave: @Sendable () async -> Void
         /// Deletes what is kept for a node that is gone for good.
         package var forget: @Sendable (NodeID) async -> Void
+        /// Is told what a change that this node drives waits for, once for each reason.
+        package var waits: @Sendable (RingChange, String) -> Void = { _, _ in }
 
         package init(
             host: Host, local: NodeID, log: MetadataLog, messenger: any Messenger, liveness: Liveness,
@@ -254,7 +256,7 @@ private final class ReachableNodes: Sendable {
         var endNanoseconds: UInt64 = 0
     }
 
-    /// By then gossip knows better.
+    /// By then gossip knows better, or they have been asked again.
     private static let lifeNanoseconds: UInt64 = 10_000_000_000
 
     private let state = Mutex(State())

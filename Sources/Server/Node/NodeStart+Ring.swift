@@ -16,11 +16,17 @@ extension NodeStart {
     func makeRing(_ local: LocalNode, _ place: Place, _ data: DataParts, _ streams: NodeStreams) -> RingOperations {
         let hints: HintStore = data.hints
         let leave = Departure(hints: hints, batches: data.coordination.batchLog, gossip: data.gossip, host: host)
-        let ring = RingOperations(
-            RingOperations.Parts(
-                host: host, local: NodeID(local.hostID), log: place.metadata, messenger: place.messages.service,
-                liveness: data.gossip.liveness, keeper: data.coordination, receiver: streams, ranges: streams,
-                takeLeave: { await leave.takeLeave() }, forget: { await hints.truncate($0) }))
+        var parts = RingOperations.Parts(
+            host: host, local: NodeID(local.hostID), log: place.metadata, messenger: place.messages.service,
+            liveness: data.gossip.liveness, keeper: data.coordination, receiver: streams, ranges: streams,
+            takeLeave: { await leave.takeLeave() }, forget: { await hints.truncate($0) })
+        let log: Logger = self.log
+        parts.waits = { change, words in
+            log.info(
+                "A change of the ring waits",
+                metadata: ["change": "\(change.kind.words) \(change.node)", "reason": "\(words)"])
+        }
+        let ring = RingOperations(parts)
         ring.register()
         return ring
     }
