@@ -23,8 +23,8 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "How many nodes, from 1 to 7; the seed says when not given.")
     var nodes: Int?
 
-    @Option(help: "How many nodes more come and go while clients work, up to 4.")
-    var spares: Int = 0
+    @Option(help: "How many nodes more come and go while clients work, up to 4; the seed says when not given.")
+    var spares: Int?
 
     @Option(help: "How many seconds clients work and faults happen, in virtual time.")
     var seconds: Int = 20
@@ -54,7 +54,7 @@ struct SimulateCommand: ParsableCommand {
 
     mutating func validate() throws {
         if let nodes, !(1...7).contains(nodes) { throw ValidationError("--nodes is a number from 1 to 7.") }
-        if !(0...4).contains(spares) { throw ValidationError("--spares is a number from 0 to 4.") }
+        if let spares, !(0...4).contains(spares) { throw ValidationError("--spares is a number from 0 to 4.") }
         if !(1...3_600).contains(seconds) { throw ValidationError("--seconds is a number from 1 to 3600.") }
         if work?.split(separator: ",").contains(where: { WorkloadKind(rawValue: String($0)) == nil }) ?? false {
             throw ValidationError("--work takes \(WorkloadKind.allCases.map(\.rawValue).joined(separator: ", ")).")

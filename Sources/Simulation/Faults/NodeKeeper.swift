@@ -1,3 +1,4 @@
+import Cluster
 import Environment
 import MartletClient
 import SimulatedHost
@@ -10,8 +11,6 @@ package final class NodeKeeper: @unchecked Sendable {
     private let clock: HistoryClock
     /// How many faults want each node down.
     private var holdCounts: [Int]
-    /// Nodes that are no part of the cluster yet, or no longer.
-    package private(set) var absent: Set<Int> = []
     private var isStopping = false
     /// Starts that failed, in words; a disk that fails makes some.
     package private(set) var failedStarts: [String] = []
@@ -36,22 +35,14 @@ package final class NodeKeeper: @unchecked Sendable {
         isStopping = true
     }
 
-    /// A node is to run from now on.
-    func letIn(_ node: Int) { absent.remove(node) }
-
-    /// A node is no part of the cluster.
-    func sendAway(_ node: Int) { absent.insert(node) }
-
-    /// The nodes that are to run, ascending.
-    package var present: [Int] { cluster.nodes.indices.filter { !absent.contains($0) } }
-
     /// Whether all nodes take clients.
-    package var areAllUp: Bool { present.allSatisfy { cluster.nodes[$0].isUp } }
+    package var areAllUp: Bool { cluster.present.allSatisfy { cluster.nodes[$0].isUp } }
 
     /// Looks after the nodes until it is told to stop.
     package func run() async {
         while !isStopping {
-            for (index, node) in cluster.nodes.enumerated() where holdCounts[index] == 0 && !absent.contains(index) {
+            for index in cluster.present where holdCounts[index] == 0 {
+                let node: SimulatedNode = cluster.nodes[index]
                 if !node.isUp, !node.isChanging { start(index) }
             }
             try? await cluster.clients.sleep(for: .milliseconds(50))
@@ -66,6 +57,11 @@ package final class NodeKeeper: @unchecked Sendable {
             do {
                 try await node.restart()
                 clock.note("\(node.machine.name) is up")
+            } catch MetadataFailure.left {
+                // It had begun to leave, or was taken out, when it was stopped.
+                clock.note("\(node.machine.name) is out of the ring")
+                cluster.sendAway(index)
+                node.kill()
             } catch {
                 failedStarts.append("\(node.machine.name): \(error)")
                 clock.note("\(node.machine.name) did not start: \(error)")

@@ -1,120 +1,199 @@
+import DataModel
 import Environment
 import Primitives
 import Server
+import SimulatedHost
 
-/// Has nodes come into the ring and go out of it while clients work, and takes some of that back.
+/// Has nodes come into the ring and go out of it while clients work, lets some die for good, and takes some of that back.
+///
+/// One thing at a time: with two nodes lost at once no rule would hold.
 ///
 /// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
 final class RingMover: @unchecked Sendable {
     private let cluster: SimulatedCluster
-    private let keeper: NodeKeeper
+    private let shape: ClusterShape
     private let clock: HistoryClock
     private var generator: SeededGenerator
     private var spares: [Int]
-    /// So many nodes stay.
-    private let leastCount: Int
     private var isMoving = false
     private var hasEnded = false
-    /// How many nodes have come and gone.
-    private(set) var moveCount = 0
 
     private static let stepMilliseconds = 100
     /// A change may wait for nodes that are down; then something else is tried.
     private static let patienceStepCount = 300
+    private static let leastNodeCount = 3
+    private static let tokenCount = 16
 
     init(
-        _ cluster: SimulatedCluster, _ keeper: NodeKeeper, _ clock: HistoryClock, _ generator: SeededGenerator,
+        _ cluster: SimulatedCluster, _ shape: ClusterShape, _ clock: HistoryClock, _ generator: SeededGenerator,
         spareCount: Int
     ) {
-        let first: Int = cluster.nodes.count - spareCount
         self.cluster = cluster
-        self.keeper = keeper
+        self.shape = shape
         self.clock = clock
         self.generator = generator
-        self.spares = Array(first..<cluster.nodes.count)
-        self.leastCount = max(3, first)
-        for spare in spares { keeper.sendAway(spare) }
+        self.spares = shape.spares(spareCount)
+        for spare in spares { cluster.sendAway(spare) }
     }
 
     /// Whether nothing changes any more: every node that has come owns tokens, and every one that has gone does not.
     var isStill: Bool {
-        guard hasEnded, !isMoving, let known = someNode, !known.isRingChanging else { return false }
+        guard hasEnded, !isMoving, let known = someNode(), !known.isRingChanging else { return false }
         // A departure may have begun late, when nobody waited for it any more.
-        for node in keeper.present {
+        for node in cluster.present {
             guard let id = cluster.nodes[node].running?.hostID, !known.owners.contains(id) else { continue }
-            keeper.sendAway(node)
+            cluster.sendAway(node)
             cluster.nodes[node].kill()
         }
-        return known.owners.count == keeper.present.count
+        return known.owners.count == cluster.present.count
     }
-
-    private var someNode: Node? { keeper.present.lazy.compactMap { self.cluster.nodes[$0].running }.first }
 
     func run(until isStopping: () -> Bool) async {
         while !isStopping() {
             await rest(5 + generator.below(20))
             if isStopping() { break }
-            let present: [Int] = keeper.present
-            if let spare = spares.first, present.count <= leastCount || generator.oneIn(2) {
-                spares.removeFirst()
-                await join(spare)
-            } else if present.count > leastCount {
-                await leave(present[generator.below(present.count)])
-            }
+            isMoving = true
+            await moveSomething()
+            isMoving = false
         }
         hasEnded = true
     }
 
+    private func moveSomething() async {
+        let going: [Int] = cluster.present.filter(mayGo)
+        let draw: Int = generator.below(10)
+        if let spare = spares.first, draw < 3, shape.survivesLoss, let node = goner(for: spare) {
+            spares.removeFirst()
+            await replace(node, by: spare)
+        } else if let spare = spares.first, going.isEmpty || draw < 6 {
+            spares.removeFirst()
+            await join(spare)
+        } else if draw == 9 {
+            let present: [Int] = cluster.present
+            await move(present[generator.below(present.count)])
+        } else if !going.isEmpty {
+            let node: Int = going[generator.below(going.count)]
+            if shape.survivesLoss, generator.oneIn(3) { await remove(node) } else { await leave(node) }
+        }
+    }
+
+    /// Whether as many nodes as there are copies stay where a node is.
+    private func mayGo(_ node: Int) -> Bool {
+        let present: [Int] = cluster.present
+        let datacenter: String = shape.places[node].datacenter
+        let rest: Int = present.count { shape.places[$0].datacenter == datacenter } - 1
+        let copies: Int = shape.factors.first { $0.datacenter == datacenter }?.count ?? 1
+        return present.count > RingMover.leastNodeCount && rest >= copies
+    }
+
+    /// A node of the same data centre, whose place a new one can take.
+    private func goner(for spare: Int) -> Int? {
+        let found: [Int] = cluster.present.filter { shape.places[$0].datacenter == shape.places[spare].datacenter }
+        return found.isEmpty ? nil : found[generator.below(found.count)]
+    }
+
+    // MARK: What happens to one node
+
     private func join(_ node: Int) async {
         clock.note("node\(node + 1) comes")
-        isMoving = true
-        keeper.letIn(node)
+        cluster.letIn(node)
         for _ in 0..<RingMover.patienceStepCount where !cluster.nodes[node].isUp { await rest(1) }
-        isMoving = false
-        moveCount += 1
         clock.note("node\(node + 1) has come: \(cluster.nodes[node].isUp)")
     }
 
     /// A node that leaves goes on doing so after it was killed; only once it has left it is held back.
     private func leave(_ node: Int) async {
-        guard let id: UUID = cluster.nodes[node].running?.hostID else { return }
-        clock.note("node\(node + 1) goes")
-        isMoving = true
-        defer { isMoving = false }
         let leaving: SimulatedNode = cluster.nodes[node]
-        cluster.clients.host.background.run("decommission", on: cluster.clients.host.loops[0]) {
-            do {
-                _ = try await leaving.carryOut { try await $0.decommission() }
-            } catch {
-                // It is killed in the middle, or others change the ring: what comes of it shows below.
-            }
-        }
-        let isTakenBack: Bool = generator.oneIn(4)
-        if isTakenBack { await rest(generator.below(20)) }
-        if isTakenBack, let other = keeper.present.first(where: { $0 != node && cluster.nodes[$0].isUp }) {
-            clock.note("node\(node + 1) is to stay")
-            cluster.clients.host.background.run("abort", on: cluster.clients.host.loops[0]) { [cluster] in
-                do {
-                    _ = try await cluster.nodes[other].carryOut { try await $0.abortRingChange() }
-                } catch {
-                    // It has ended already, or the node that was asked is killed.
-                }
-            }
-        }
+        guard let id: UUID = leaving.running?.hostID else { return }
+        clock.note("node\(node + 1) goes")
+        order("decommission", at: leaving) { _ = try await $0.decommission() }
+        if generator.oneIn(4) { await takeBack(node) }
         for step in 0..<(RingMover.patienceStepCount * 4) {
             await rest(1)
-            guard
-                let known = keeper.present.lazy.filter({ $0 != node }).compactMap({ self.cluster.nodes[$0].running })
-                    .first
-            else { continue }
+            guard let known = someNode(besides: node) else { continue }
             if !known.owners.contains(id) {
                 // Others have heard of it: it is over.
-                keeper.sendAway(node)
+                cluster.sendAway(node)
                 leaving.kill()
-                moveCount += 1
                 return clock.note("node\(node + 1) has gone")
             }
             if step > 20, !known.isRingChanging, leaving.isUp { return clock.note("node\(node + 1) stays") }
+        }
+    }
+
+    private func takeBack(_ node: Int) async {
+        await rest(generator.below(20))
+        guard let other = cluster.present.first(where: { $0 != node && cluster.nodes[$0].isUp }) else { return }
+        clock.note("node\(node + 1) is to stay")
+        order("abort", at: cluster.nodes[other]) { _ = try await $0.abortRingChange() }
+    }
+
+    private func move(_ node: Int) async {
+        let tokens: Set<Token> = Set((0..<RingMover.tokenCount).map { _ in Token(Int64(bitPattern: generator.next())) })
+        clock.note("node\(node + 1) takes other tokens")
+        order("move", at: cluster.nodes[node]) { _ = try await $0.move(to: Array(tokens)) }
+        for step in 0..<RingMover.patienceStepCount {
+            await rest(1)
+            if step > 20, let known = someNode(), !known.isRingChanging { return }
+        }
+    }
+
+    /// A node dies with its disk, and others are told to go on without it.
+    private func remove(_ node: Int) async {
+        guard let id: UUID = die(node) else { return }
+        var step = 0
+        while !hasGone(id) {
+            // It is refused as long as the node counts as up, and while other changes are under way.
+            if step % 20 == 0, let other = cluster.present.first(where: { cluster.nodes[$0].isUp }) {
+                order("remove", at: cluster.nodes[other]) { _ = try await $0.remove(id) }
+            }
+            step += 1
+            await rest(1)
+        }
+        clock.note("node\(node + 1) is removed")
+    }
+
+    /// A node dies with its disk, and a new one takes its place.
+    private func replace(_ node: Int, by spare: Int) async {
+        let address: String = cluster.nodes[node].address.hostText
+        guard let id: UUID = die(node) else { return spares.insert(spare, at: 0) }
+        clock.note("node\(spare + 1) comes for it")
+        do {
+            try cluster.nodes[spare].configuration.set("replace_address_first_boot", address)
+        } catch { return clock.note("the setting is refused: \(error)") }
+        cluster.letIn(spare)
+        while !hasGone(id) || !cluster.nodes[spare].isUp { await rest(1) }
+        clock.note("node\(node + 1) is replaced")
+    }
+
+    private func die(_ node: Int) -> UUID? {
+        guard let id: UUID = cluster.nodes[node].running?.hostID else { return nil }
+        clock.note("node\(node + 1) dies for good")
+        cluster.sendAway(node)
+        cluster.nodes[node].kill()
+        return id
+    }
+
+    // MARK: Looking
+
+    private func hasGone(_ id: UUID) -> Bool {
+        someNode().map { !$0.owners.contains(id) && !$0.isRingChanging } ?? false
+    }
+
+    private func someNode(besides node: Int? = nil) -> Node? {
+        cluster.present.lazy.filter { $0 != node }.compactMap { self.cluster.nodes[$0].running }.first
+    }
+
+    /// Has a node do something, without waiting for it: it may be killed in the middle, or others may change the ring; what
+    /// comes of it is looked at elsewhere.
+    private func order(
+        _ words: StaticString, at node: SimulatedNode, _ body: @escaping @Sendable (Node) async throws -> Void
+    ) {
+        let clock: HistoryClock = self.clock
+        cluster.clients.host.background.run(words, on: cluster.clients.host.loops[0]) {
+            do {
+                try await node.carryOut(body)
+            } catch { clock.note("\(words) at \(node.machine.name): \(error)") }
         }
     }
 

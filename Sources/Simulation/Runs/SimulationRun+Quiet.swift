@@ -8,10 +8,14 @@ extension SimulationRun {
     /// Longer than it takes to notice that a node is back and to bring it what it missed.
     private static let hintMilliseconds = 20_000
     private static let tryCount = 40
+    /// A node that died for good is down for a while before it counts as such.
+    private static let ringTryCount = 240
 
     func settle() async {
         driver.heal()
-        if let mover, await !untilDone("the ring stands still", { mover.isStill }) { return }
+        if let mover, await !untilDone("the ring stands still", tries: SimulationRun.ringTryCount, { mover.isStill }) {
+            return
+        }
         guard await waitForNodes() else { return }
         clock.note("all nodes are up")
         await rest(milliseconds: SimulationRun.hintMilliseconds)
@@ -39,7 +43,7 @@ extension SimulationRun {
             if keeper.areAllUp { return true }
             await rest(milliseconds: 100)
         }
-        let down: [String] = keeper.present.map { cluster.nodes[$0] }.filter { !$0.isUp }.map(\.machine.name)
+        let down: [String] = cluster.present.map { cluster.nodes[$0] }.filter { !$0.isUp }.map(\.machine.name)
         violations.append(
             Violation(
                 .clusterRecovers, subject: down.joined(separator: ", "), reason: "the nodes do not start",
@@ -48,8 +52,10 @@ extension SimulationRun {
         return false
     }
 
-    private func untilDone(_ what: String, _ body: () async -> Bool) async -> Bool {
-        for _ in 0..<SimulationRun.tryCount {
+    private func untilDone(
+        _ what: String, tries: Int = SimulationRun.tryCount, _ body: () async -> Bool
+    ) async -> Bool {
+        for _ in 0..<tries {
             if await body() { return true }
             await rest(milliseconds: 500)
         }
@@ -63,7 +69,7 @@ extension SimulationRun {
     /// Asks each node for its tokens.
     private func observeRing() async throws -> ObservedRing {
         var tokens: [(token: Int64, node: Int)] = []
-        for index in keeper.present {
+        for index in cluster.present {
             let connection = try await cluster.clients.connect(to: cluster.nodes[index])
             let result = try await connection.query("SELECT tokens FROM system.local")
             for row in result.rows {
@@ -88,7 +94,7 @@ extension SimulationRun {
             clock.note("the ring can not be seen: \(error)")
             return false
         }
-        for index in keeper.present {
+        for index in cluster.present {
             do {
                 let connection = try await cluster.clients.connect(to: cluster.nodes[index])
                 for partition in rows.partitions where ring.replicas(of: partition).contains(index + 1) {

@@ -12,8 +12,9 @@ package struct RunOptions: Sendable {
     /// How long clients work and faults happen.
     package var lengthMilliseconds = 20_000
     package var clientCount = 6
-    /// How many nodes more there are, which come and go while clients work.
-    package var spareCount = 0
+    /// How many nodes more there are, which come and go while clients work; the seed says when nil and nothing is said of
+    /// the other nodes either.
+    package var spareCount: Int?
     /// What goes wrong; the seed says when nil.
     package var plan: FaultPlan?
     /// What clients do; the seed says when nil.
@@ -61,9 +62,13 @@ package final class SimulationRun: @unchecked Sendable {
         var nodeCount: Int = options.nodeCount ?? 3 + [0, 0, 0, 1, 2, 2, 4][generator.below(7)]
         // Four and seven nodes often: there most coordinators are no replica.
         if options.nodeCount == nil, options.layout == nil, choices.oneIn(3) { nodeCount = choices.oneIn(2) ? 4 : 7 }
-        nodeCount += options.spareCount
+        var spareCount: Int = options.spareCount ?? 0
+        if options.spareCount == nil, options.nodeCount == nil, options.layout == nil, choices.oneIn(3) {
+            spareCount = 1 + choices.below(2)
+        }
         let shape = ClusterShape.drawn(
-            &choices, nodeCount: nodeCount, isFixed: options.nodeCount != nil, layout: options.layout)
+            &choices, nodeCount: nodeCount, spareCount: spareCount, isFixed: options.nodeCount != nil,
+            layout: options.layout)
         let kinds: [WorkloadKind] = options.workloads ?? WorkloadKind.drawn(&choices)
         let drawn = FaultPlan.drawn(
             &generator, nodeCount: shape.nodeCount, lengthMilliseconds: options.lengthMilliseconds)
@@ -80,10 +85,9 @@ package final class SimulationRun: @unchecked Sendable {
         self.clock = clock
         self.keeper = NodeKeeper(cluster, clock)
         self.mover =
-            options.spareCount == 0
+            spareCount == 0
             ? nil
-            : RingMover(
-                cluster, keeper, clock, SeededGenerator(seed: seed ^ 0x4164_6421), spareCount: options.spareCount)
+            : RingMover(cluster, shape, clock, SeededGenerator(seed: seed ^ 0x4164_6421), spareCount: spareCount)
         let driver = FaultDriver(cluster, keeper, clock)
         self.driver = driver
         // The lots of a client are in the order of the kinds.
@@ -143,12 +147,18 @@ package final class SimulationRun: @unchecked Sendable {
         return RunReport(
             seed: cluster.world.seed, shape: shape, work: kinds, operationCount: clock.operationCount, plan: plan,
             violations: violations, undecided: workloads.flatMap(\.undecided),
-            trace: cluster.world.traceHash ^ cluster.clients.record.hash, lines: clock.lines,
+            trace: cluster.world.traceHash ^ cluster.clients.record.hash,
+            lines: clock.lines + (options.keepsLines ? nodeLines : []),
             nanoseconds: cluster.world.nowNanoseconds)
     }
 
+    /// What the nodes have written into their logs.
+    private var nodeLines: [String] {
+        cluster.nodes.flatMap { node in node.logLines.map { "\(node.machine.name): \($0)" } }
+    }
+
     private func run() async throws {
-        for node in keeper.present { try await cluster.nodes[node].start() }
+        for node in cluster.present { try await cluster.nodes[node].start() }
         try await makeSchema()
         clock.note("the cluster is ready")
         await withTaskGroup(of: Void.self) { group in

@@ -42,7 +42,7 @@ package final class SchemaWorkload: Workload, @unchecked Sendable {
 
     package func lookAgain(_ client: WorkloadClient) async -> Bool {
         seen = []
-        for node in cluster.nodes.indices {
+        for node in cluster.present {
             var lines: [String] = []
             for text in [
                 "SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = 'sim'",
@@ -95,7 +95,7 @@ package final class SchemaWorkload: Workload, @unchecked Sendable {
     private func create(_ number: Int, _ client: WorkloadClient) async {
         let text = "CREATE TABLE IF NOT EXISTS sim.t\(number) (k int PRIMARY KEY, v text)"
         let first: Int = client.nextNode()
-        let second: Int = (first + 1) % cluster.nodes.count
+        let second: Int = cluster.present.first { $0 > first } ?? cluster.present[0]
         guard second != first, client.generator.oneIn(2) else {
             let answer = await send(text, to: first, client)
             settle(number, answer) { $0.exists = true }

@@ -39,13 +39,15 @@ package final class WorkloadClient: @unchecked Sendable {
 
     /// The node to ask next: mostly the one that was asked before, so that its connection is used; another after failures.
     func nextNode() -> Int {
-        if failureCount > 0 || generator.oneIn(4) { preferredNode = generator.below(cluster.nodes.count) }
+        let present: [Int] = cluster.present
+        if failureCount > 0 || generator.oneIn(4) { preferredNode = present[generator.below(present.count)] }
         return preferredNode
     }
 
     /// The node to ask next of some.
     func nextNode(in nodes: [Int]) -> Int {
         let node: Int = nextNode()
+        let nodes: [Int] = nodes.filter(cluster.present.contains)
         return nodes.contains(node) || nodes.isEmpty ? node : nodes[generator.below(nodes.count)]
     }
 

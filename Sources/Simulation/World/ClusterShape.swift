@@ -70,10 +70,12 @@ package struct ClusterShape: Sendable, Equatable {
     /// - Parameters:
     ///   - nodeCount: as it was asked for; a shape with two data centres has at least four nodes, and six when nothing
     ///     was asked.
+    ///   - spareCount: how many nodes more there are.
     ///   - isFixed: whether the number was asked for, and is not just what was drawn.
     ///   - layout: drawn as well when nil.
     package static func drawn(
-        _ generator: inout SeededGenerator, nodeCount: Int, isFixed: Bool, layout: Layout? = nil
+        _ generator: inout SeededGenerator, nodeCount: Int, spareCount: Int = 0, isFixed: Bool,
+        layout: Layout? = nil
     ) -> ClusterShape {
         let lots: [Layout] = [.plain, .plain, .plain, .plain, .single, .single, .many, .datacenters, .datacenters]
         var chosen: Layout = lots[generator.below(lots.count)]
@@ -81,16 +83,33 @@ package struct ClusterShape: Sendable, Equatable {
         if let layout { chosen = layout }
         if chosen == .datacenters, isFixed, nodeCount < 4 { chosen = .plain }
         switch chosen {
-        case .plain: return ClusterShape(nodeCount: nodeCount, copyCount: 3)
-        case .single: return ClusterShape(nodeCount: nodeCount, copyCount: 1)
-        case .many: return ClusterShape(nodeCount: nodeCount, copyCount: nodeCount >= 5 ? 5 : 2)
+        case .plain: return ClusterShape(nodeCount: nodeCount + spareCount, copyCount: min(3, nodeCount))
+        case .single: return ClusterShape(nodeCount: nodeCount + spareCount, copyCount: 1)
+        case .many: return ClusterShape(nodeCount: nodeCount + spareCount, copyCount: nodeCount >= 5 ? 5 : 2)
         case .datacenters:
             let count: Int = isFixed ? nodeCount : 6 + oddLot
-            return ClusterShape(twoDatacentersOf: count, copyCount: 3, rackCount: rackLot + 1)
+            // Spares are taken from both in turn, so that as many as without them stay in each.
+            let copyCount: Int = min(3, count / 2)
+            return ClusterShape(
+                twoDatacentersOf: count + spareCount, copyCount: copyCount, rackCount: rackLot + 1)
         }
     }
 
     package var nodeCount: Int { places.count }
+
+    /// So many nodes that are not there at first: the last ones of the data centre that has the most, one after the other.
+    package func spares(_ count: Int) -> [Int] {
+        var spares: [Int] = []
+        for _ in 0..<count {
+            let rest: [[Int]] = datacenters.map { nodes(in: $0).filter { !spares.contains($0) } }
+            guard let last = rest.max(by: { $0.count < $1.count })?.last else { break }
+            spares.append(last)
+        }
+        return spares
+    }
+
+    /// Whether a node may die with its disk and a majority of the copies of each row stays.
+    package var survivesLoss: Bool { factors.allSatisfy { $0.count >= 3 } }
 
     /// The names of the data centres, ascending.
     package var datacenters: [String] { factors.map(\.datacenter) }

@@ -15,6 +15,17 @@ package final class SimulatedCluster: @unchecked Sendable {
     package let clients: SimulatedClients
     /// What befalls messages between nodes; nothing until somebody says so.
     package let unreliability: Unreliability
+    /// Nodes that are no part of the cluster yet, or no longer.
+    private var absent: Set<Int> = []
+
+    /// The nodes that are part of the cluster, ascending.
+    package var present: [Int] { nodes.indices.filter { !absent.contains($0) } }
+
+    /// A node is to run from now on.
+    func letIn(_ node: Int) { absent.remove(node) }
+
+    /// A node is no part of the cluster.
+    func sendAway(_ node: Int) { absent.insert(node) }
 
     /// - Parameters:
     ///   - shape: where nodes stand; all in the same data centre when nil.
@@ -40,7 +51,7 @@ package final class SimulatedCluster: @unchecked Sendable {
             try node.configuration.set("rack", place.rack)
         }
         if nodeCount > 1, settings["seeds"] == nil {
-            let seeds: String = nodes.prefix(3).map { $0.address.hostText }.joined(separator: ",")
+            let seeds: String = nodes.prefix(7).map { $0.address.hostText }.joined(separator: ",")
             for node in nodes { try node.configuration.set("seeds", seeds) }
         }
         self.nodes = nodes
