@@ -89,6 +89,9 @@ enum SettingCommands {
             word: "interdcstreamthroughput", setting: "inter_dc_stream_throughput_outbound", unit: "MiB/s",
             title: "Current inter-datacenter stream throughput", what: "what is streamed to other datacenters"),
         Rate(
+            word: "repairthroughput", setting: "repair_throughput", unit: "MiB/s",
+            title: "Current repair throughput", what: "the rows that are hashed to be compared"),
+        Rate(
             word: "hintedhandoffthrottlekb", setting: "hinted_handoff_throttle", unit: "KiB",
             title: "Current hinted handoff throttle", what: "the hints that are delivered each second"),
         Rate(
