@@ -63,6 +63,14 @@ extension ClusterMetadata {
         return strategies
     }
 
+    /// Keyspaces of which nobody misses a row: no change of the ring waits for them.
+    package static let expendableKeyspaces: Set<String> = ["system_traces", "system_distributed"]
+
+    /// The strategies of keyspaces that are not expendable.
+    package var guardedStrategies: [ReplicationStrategy] {
+        keyspacesByStrategy.filter { !ClusterMetadata.expendableKeyspaces.isSuperset(of: $0.keyspaces) }.map(\.strategy)
+    }
+
     /// The keyspaces that all nodes share, by how they are replicated.
     package var keyspacesByStrategy: [(strategy: ReplicationStrategy, keyspaces: [String])] {
         let datacenters: [String] = Set(members.filter { $0.state != .left }.map(\.datacenter)).sorted {

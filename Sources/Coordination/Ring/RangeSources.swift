@@ -61,7 +61,8 @@ package struct RangeSources: Sendable {
             let wanted = RangeSet([move.range]).subtracting(change.handedOver)
             needed.append(contentsOf: wanted.ranges)
             let open: [RingRange] = wanted.subtracting(held).ranges
-            guard !open.isEmpty, let sources = sources(of: move, strategy) else { continue }
+            let isExpendable: Bool = ClusterMetadata.expendableKeyspaces.isSuperset(of: keyspaces)
+            guard !open.isEmpty, let sources = sources(of: move, strategy, isExpendable) else { continue }
             if sources.isEmpty {
                 free.append(contentsOf: open)
             } else {
@@ -76,7 +77,9 @@ package struct RangeSources: Sendable {
     }
 
     /// Nil, and who is missed noted, when too few are up.
-    private mutating func sources(of move: RangeMove, _ strategy: ReplicationStrategy) -> [NodeID]? {
+    private mutating func sources(
+        of move: RangeMove, _ strategy: ReplicationStrategy, _ isExpendable: Bool
+    ) -> [NodeID]? {
         let isNear: (NodeID) -> Bool = near(strategy)
         let gainers: [NodeID] = move.gainers.filter(isNear)
         let losers: [NodeID] = move.losers.filter(isNear)
@@ -91,7 +94,7 @@ package struct RangeSources: Sendable {
         let needed: Int = min(holders.count / 2 + 1, holders.count - buried)
         let candidates: [NodeID] = holders.filter { $0 != change.dead && $0 != receiver }
         let alive: [NodeID] = candidates.filter(isAlive)
-        if alive.count < needed, change.isForced { return alive.sorted() }
+        if alive.count < needed, change.isForced || isExpendable { return alive.sorted() }
         guard alive.count >= needed else {
             missing.append(contentsOf: candidates.filter { !isAlive($0) })
             return nil

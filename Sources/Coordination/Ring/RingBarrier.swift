@@ -67,7 +67,7 @@ package final class RingBarrier: Sendable {
         _ wait: @Sendable ([NodeID]) async throws -> Void
     ) async throws {
         let topology = Topology(metadata, local: local)
-        let strategies: [ReplicationStrategy] = metadata.strategies
+        let strategies: [ReplicationStrategy] = metadata.guardedStrategies
         // One that is not among the members yet has planned nothing, and is asked all the same: it is to receive.
         let members: [NodeID] = metadata.members.filter { $0.state != .left && $0.id != change.dead }.map(\.id)
         var settled: Set<NodeID> = []

@@ -87,6 +87,7 @@ extension RingOperations {
     /// - Parameter isForced: whether what is there is enough where too few of those are up that have it.
     package func remove(_ node: NodeID, isForced: Bool = false) async throws -> UUID {
         guard node != local else { throw RingFailure.isSelf }
+        guard parts.log.current?.member(local)?.state.isOwner == true else { throw RingFailure.notMember }
         guard !parts.liveness.isAlive(node) || parts.log.current?.member(node) == nil else {
             throw RingFailure.isAlive(node)
         }

@@ -40,6 +40,9 @@ extension Node {
         parts.metadata.current?.members.filter(\.state.isOwner).map(\.id.uuid) ?? []
     }
 
+    /// Whether a dead node is being taken out, as far as this node knows.
+    package var isRemoving: Bool { parts.metadata.current?.changes.contains { $0.kind == .remove } == true }
+
     /// Whether the ring is changing, as far as this node knows.
     package var isRingChanging: Bool { parts.metadata.current?.changes.isEmpty == false }
 }

@@ -39,13 +39,17 @@ final class RingMover: @unchecked Sendable {
     /// Whether nothing changes any more: every node that has come owns tokens, and every one that has gone does not.
     var isStill: Bool {
         guard hasEnded, !isMoving, let known = someNode(), !known.isRingChanging else { return false }
-        // A departure may have begun late, when nobody waited for it any more.
+        sendAwayThoseGone(known)
+        return known.owners.count == cluster.present.count
+    }
+
+    /// A departure may have begun late, when nobody waited for it any more.
+    private func sendAwayThoseGone(_ known: Node) {
         for node in cluster.present {
             guard let id = cluster.nodes[node].running?.hostID, !known.owners.contains(id) else { continue }
             cluster.sendAway(node)
             cluster.nodes[node].kill()
         }
-        return known.owners.count == cluster.present.count
     }
 
     func run(until isStopping: () -> Bool) async {
@@ -60,6 +64,7 @@ final class RingMover: @unchecked Sendable {
     }
 
     private func moveSomething() async {
+        if let known = someNode(), !known.isRingChanging { sendAwayThoseGone(known) }
         let going: [Int] = cluster.present.filter(mayGo)
         let draw: Int = generator.below(10)
         if let spare = spares.first, draw < 3, shape.survivesLoss, let node = goner(for: spare) {
@@ -144,8 +149,14 @@ final class RingMover: @unchecked Sendable {
         var step = 0
         while !hasGone(id) {
             // It is refused as long as the node counts as up, and while other changes are under way.
-            if step % 20 == 0, let other = cluster.present.first(where: { cluster.nodes[$0].isUp }) {
+            if step % 20 == 0, let other = cluster.present.first(where: isWhole) {
                 order("remove", at: cluster.nodes[other]) { _ = try await $0.remove(id) }
+            }
+            // One that began before the node died may wait for it for ever, until somebody takes it back.
+            if step % 200 == 199, let other = cluster.present.first(where: isWhole) {
+                order("abort", at: cluster.nodes[other]) { node in
+                    if !node.isRemoving { _ = try await node.abortRingChange() }
+                }
             }
             step += 1
             await rest(1)
@@ -176,12 +187,19 @@ final class RingMover: @unchecked Sendable {
 
     // MARK: Looking
 
+    private func isWhole(_ node: Int) -> Bool {
+        let found: SimulatedNode = cluster.nodes[node]
+        return found.isUp && found.running.map { $0.owners.contains($0.hostID) } ?? false
+    }
+
     private func hasGone(_ id: UUID) -> Bool {
         someNode().map { !$0.owners.contains(id) && !$0.isRingChanging } ?? false
     }
 
+    /// A node that knows of no end of its own.
     private func someNode(besides node: Int? = nil) -> Node? {
-        cluster.present.lazy.filter { $0 != node }.compactMap { self.cluster.nodes[$0].running }.first
+        cluster.present.lazy.filter { $0 != node }.compactMap { self.cluster.nodes[$0].running }
+            .first { $0.owners.contains($0.hostID) }
     }
 
     /// Has a node do something, without waiting for it: it may be killed in the middle, or others may change the ring; what

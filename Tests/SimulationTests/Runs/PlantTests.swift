@@ -13,6 +13,7 @@ extension RunTests {
         let rules: [Rule]
 
         var spareCount = 0
+        var layout = ClusterShape.Layout.plain
         var lengthMilliseconds = 6_000
 
         var testDescription: String { plant.rawValue }
@@ -54,6 +55,10 @@ extension RunTests {
                 event(300, 5_600, .slowLink(0, 2, milliseconds: 60)),
             ] + (0..<9).map { event(500 + $0 * 600, 450, .pause(node: $0 % 3)) },
             rules: [.serialIsLinearizable]),
+        Planted(
+            plant: .handOverEarly, work: [.rows], faults: [],
+            rules: [.quorumWriteIsVisible, .quorumReadsAreMonotonic, .nothingDeletedReturns], spareCount: 2,
+            layout: .single),
     ]
 
     /// A bug that is switched on is on for all worlds of the process, so that no other test may run beside these:
@@ -67,7 +72,7 @@ extension RunTests {
         for seed: UInt64 in 1...8 {
             var options = RunOptions()
             options.nodeCount = 3
-            options.layout = .plain
+            options.layout = planted.layout
             options.lengthMilliseconds = planted.lengthMilliseconds
             options.spareCount = planted.spareCount
             options.workloads = planted.work
