@@ -70,8 +70,9 @@ struct SimulateCommand: ParsableCommand {
         OwnProcess.restart(setting: "SWIFT_DETERMINISTIC_HASHING", to: "1")
         if listPlants { return printPlants() }
         if let plant { try switchOn(plant) }
-        var failedSeeds: [UInt64] = []
-        for current in seed..<(seed &+ seeds) {
+        var hasFailed: Bool = ProcessResources.environmentVariable(SimulateCommand.failure) != nil
+        let count: UInt64 = min(seeds, SimulateCommand.seedsOfAProcess)
+        for current in seed..<(seed &+ count) {
             var options = RunOptions()
             options.nodeCount = nodes
             options.spareCount = spares
@@ -84,9 +85,35 @@ struct SimulateCommand: ParsableCommand {
             let report: RunReport = try run.report()
             for line in report.lines { OwnProcess.print(line) }
             OwnProcess.print(report.text)
-            if !report.isGood { failedSeeds.append(current) }
+            if !report.isGood { hasFailed = true }
         }
-        if !failedSeeds.isEmpty { throw ExitCode(1) }
+        if seeds > count { try goOn(at: seed &+ count, seeds &- count, hasFailed) }
+        if hasFailed { throw ExitCode(1) }
+    }
+
+    /// What nodes were about when a world ended stays in memory, so a process runs only so many.
+    private static let seedsOfAProcess: UInt64 = 50
+    /// Set in the environment when a seed of a former process has failed.
+    private static let failure = "MARTLET_SIMULATION_FAILED"
+
+    /// Goes on in a new process.
+    private func goOn(at next: UInt64, _ rest: UInt64, _ hasFailed: Bool) throws {
+        var kept: [String] = []
+        var arguments: ArraySlice<String> = CommandLine.arguments.dropFirst()
+        while let argument = arguments.popFirst() {
+            if argument == "--seed" || argument == "--seeds" {
+                _ = arguments.popFirst()
+            } else if !argument.hasPrefix("--seed=") && !argument.hasPrefix("--seeds=") {
+                kept.append(argument)
+            }
+        }
+        kept += ["--seed", "\(next)", "--seeds", "\(rest)"]
+        if hasFailed {
+            OwnProcess.restart(with: kept, setting: SimulateCommand.failure, to: "1")
+        } else {
+            OwnProcess.restart(with: kept, setting: "SWIFT_DETERMINISTIC_HASHING", to: "1")
+        }
+        throw ValidationError("The simulator cannot be started again for the seeds from \(next) on.")
     }
 
     private func printPlants() {

@@ -9,6 +9,16 @@ package enum OwnProcess {
         execv("/proc/self/exe", CommandLine.unsafeArgv)
     }
 
+    /// Starts the program anew, in this process, with other arguments and a variable set in its environment. Returns only
+    /// when that fails.
+    package static func restart(with arguments: [String], setting name: String, to value: String) {
+        guard setenv(name, value, 1) == 0 else { return }
+        var pointers: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments.first ?? ""] + arguments).map { strdup($0) }
+        pointers.append(nil)
+        execv("/proc/self/exe", &pointers)
+        for pointer in pointers { free(pointer) }
+    }
+
     /// Writes a line to standard output, all of it at once, so that whoever reads along sees it at once.
     package static func print(_ line: String) {
         var bytes: [UInt8] = Array((line + "\n").utf8)[...].map { $0 }
