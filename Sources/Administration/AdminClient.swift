@@ -75,44 +75,22 @@ package struct AdminClient: Sendable {
     package func operate(
         _ path: String, _ query: [HTTPRequest.Parameter], hear: @escaping @Sendable (OperationReport) -> Void
     ) async throws(AdminClientError) -> OperationReport {
-        let request: HTTPRequest = self.request("POST", path, query)
         let last = LastReport()
-        var failure: AdminClientError = .unknownHost(name)
-        for address in try await addresses() {
-            let outcome: AdminStream.Outcome
-            do throws(AdminClientError) {
-                outcome = try await stream(request.bytes(authority: address.description), at: address) { json in
-                    guard let report = try? OperationReport(json: json) else { return }
-                    last.take(report)
-                    hear(report)
-                }
-            } catch {
-                guard case .refused = error else { throw error }
-                failure = error
-                continue
-            }
-            return try end(of: outcome, last.report)
+        let outcome: AdminConversation.Outcome = try await converse("POST", path, query, patience: .seconds(30)) {
+            guard let report = try? OperationReport(json: $0) else { return }
+            last.take(report)
+            hear(report)
         }
-        throw failure
-    }
-
-    private func end(
-        of outcome: AdminStream.Outcome, _ last: OperationReport?
-    ) throws(AdminClientError) -> OperationReport {
-        switch outcome {
-        case .ended:
-            if let last, last.state != .running { return last }
+        if case .ended = outcome {
+            if let report = last.report, report.state != .running { return report }
             throw .failed(
                 "The connection to the node ended before the work did; 'nodetool operations' shows how it goes.")
-        case .response(let response):
-            let json: JSONValue = try answer(response)
-            guard let report = try? OperationReport(json: json) else {
-                throw .notAdmin(host: name, port: port, reason: "It answers with something else than an operation.")
-            }
-            return report
-        case .timedOut: throw .timedOut(host: name, port: port)
-        case .malformed(let reason): throw .notAdmin(host: name, port: port, reason: reason)
         }
+        let json: JSONValue = try answer(outcome)
+        guard let report = try? OperationReport(json: json) else {
+            throw .notAdmin(host: name, port: port, reason: "It answers with something else than an operation.")
+        }
+        return report
     }
 
     /// What was told last. `Sendable` is unchecked because it is written on one loop and read when that has ended.
@@ -140,37 +118,56 @@ package struct AdminClient: Sendable {
     private func ask(
         _ method: String, _ path: String, _ query: [HTTPRequest.Parameter]
     ) async throws(AdminClientError) -> JSONValue {
+        try answer(try await converse(method, path, query, patience: timeout, hear: nil))
+    }
+
+    /// - Parameters:
+    ///   - patience: how long the node may say nothing.
+    ///   - hear: told of each line of an answer that comes line by line; nil where none is expected.
+    private func converse(
+        _ method: String, _ path: String, _ query: [HTTPRequest.Parameter], patience: Duration,
+        hear: (@Sendable (JSONValue) -> Void)?
+    ) async throws(AdminClientError) -> AdminConversation.Outcome {
         let request: HTTPRequest = self.request(method, path, query)
         var failure: AdminClientError = .unknownHost(name)
         // A name may stand for addresses of two families, only one of which the node listens at.
         for address in try await addresses() {
+            let loop: any Loop = host.loops[0]
+            let conversation = AdminConversation(
+                request.bytes(authority: address.description), on: loop, patience: patience, hear: hear)
             do throws(AdminClientError) {
-                return try answer(try await exchange(request.bytes(authority: address.description), at: address))
+                try await connect(conversation, to: address, on: loop)
             } catch {
                 guard case .refused = error else { throw error }
                 failure = error
+                continue
             }
+            return await withUnsafeContinuation { continuation in loop.execute { conversation.wait(continuation) } }
         }
         throw failure
     }
 
-    private func stream(
-        _ request: [UInt8], at address: SocketAddress, hear: @escaping @Sendable (JSONValue) -> Void
-    ) async throws(AdminClientError) -> AdminStream.Outcome {
-        let loop: any Loop = host.loops[0]
-        let stream = AdminStream(request, on: loop, patience: .seconds(30), hear: hear)
+    private func connect(
+        _ conversation: AdminConversation, to address: SocketAddress, on loop: any Loop
+    ) async throws(AdminClientError) {
         do throws(NetworkError) {
-            _ = try await host.network.connect(to: address, on: loop, timeout: timeout) { stream }
+            _ = try await host.network.connect(to: address, on: loop, timeout: timeout) { conversation }
         } catch {
             switch error {
             case .timedOut: throw .timedOut(host: name, port: port)
             default: throw .refused(host: name, port: port)
             }
         }
-        return await withUnsafeContinuation { continuation in loop.execute { stream.wait(continuation) } }
     }
 
-    private func answer(_ response: HTTPResponse) throws(AdminClientError) -> JSONValue {
+    private func answer(_ outcome: AdminConversation.Outcome) throws(AdminClientError) -> JSONValue {
+        let response: HTTPResponse
+        switch outcome {
+        case .response(let whole): response = whole
+        case .ended: throw .notAdmin(host: name, port: port, reason: "The answer comes line by line.")
+        case .timedOut: throw .timedOut(host: name, port: port)
+        case .malformed(let reason): throw .notAdmin(host: name, port: port, reason: reason)
+        }
         let json: JSONValue
         do throws(InvalidValue) {
             json = try JSONValue(parsing: String(decoding: response.body, as: UTF8.self))
@@ -183,98 +180,5 @@ package struct AdminClient: Sendable {
         }
         // A node that is not ready yet says so in its own words.
         throw response.status < 500 ? .invalid(reason) : .failed(reason)
-    }
-
-    private func exchange(_ request: [UInt8], at address: SocketAddress) async throws(AdminClientError) -> HTTPResponse
-    {
-        let loop: any Loop = host.loops[0]
-        let exchange = AdminExchange(request)
-        do throws(NetworkError) {
-            _ = try await host.network.connect(to: address, on: loop, timeout: timeout) { exchange }
-        } catch {
-            switch error {
-            case .timedOut: throw .timedOut(host: name, port: port)
-            default: throw .refused(host: name, port: port)
-            }
-        }
-        let outcome: AdminExchange.Outcome = await withUnsafeContinuation { continuation in
-            loop.execute {
-                exchange.wait(continuation)
-                exchange.timer = loop.schedule(after: timeout) { exchange.finish(.timedOut) }
-            }
-        }
-        switch outcome {
-        case .response(let response): return response
-        case .timedOut: throw .timedOut(host: name, port: port)
-        case .malformed(let reason): throw .notAdmin(host: name, port: port, reason: reason)
-        }
-    }
-}
-
-/// One question and its answer.
-///
-/// `Sendable` is unchecked because everything that changes does so on the connection's loop.
-private final class AdminExchange: ConnectionHandler, @unchecked Sendable {
-    enum Outcome: Sendable {
-        case response(HTTPResponse)
-        case timedOut
-        case malformed(String)
-    }
-
-    private let request: [UInt8]
-    private let parser = HTTPResponseParser()
-    private var arrived: [UInt8] = []
-    private var connection: (any Connection)?
-    private var outcome: Outcome?
-    private var continuation: UnsafeContinuation<Outcome, Never>?
-    var timer: (any LoopTimer)?
-
-    init(_ request: [UInt8]) {
-        self.request = request
-    }
-
-    func wait(_ continuation: UnsafeContinuation<Outcome, Never>) {
-        if let outcome { return continuation.resume(returning: outcome) }
-        self.continuation = continuation
-    }
-
-    func finish(_ outcome: Outcome) {
-        guard self.outcome == nil else { return }
-        self.outcome = outcome
-        timer?.cancel()
-        connection?.close()
-        continuation?.resume(returning: outcome)
-        continuation = nil
-    }
-
-    func opened(_ connection: any Connection) {
-        self.connection = connection
-        var writer = ByteWriter()
-        writer.write(request)
-        connection.send(&writer)
-    }
-
-    func received(_ bytes: UnsafeRawBufferPointer) -> Int {
-        arrived += bytes
-        look(isAtEnd: false)
-        return bytes.count
-    }
-
-    func receiveCompleted() {}
-
-    func drained() {}
-
-    func closed(_ error: NetworkError?) {
-        look(isAtEnd: true)
-        connection = nil
-    }
-
-    private func look(isAtEnd: Bool) {
-        let next: HTTPResponseParser.Outcome = arrived.withUnsafeBytes { parser.next($0, isAtEnd: isAtEnd) }
-        switch next {
-        case .incomplete: break
-        case .response(let response): finish(.response(response))
-        case .malformed(let reason): finish(.malformed(reason))
-        }
     }
 }

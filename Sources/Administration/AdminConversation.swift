@@ -2,15 +2,15 @@ import DataModel
 import Environment
 import Primitives
 
-/// One question whose answer comes line by line, until the connection ends.
+/// One question and its answer: one message, or lines that come until the connection ends.
 ///
 /// `Sendable` is unchecked because everything that changes does so on the connection's loop.
-final class AdminStream: ConnectionHandler, @unchecked Sendable {
+final class AdminConversation: ConnectionHandler, @unchecked Sendable {
     enum Outcome: Sendable {
-        /// The stream has ended; what was told last is known to whoever was told.
-        case ended
-        /// Something else than a stream was answered.
+        /// The whole answer.
         case response(HTTPResponse)
+        /// The answer came line by line and has ended; what was told last is known to whoever was told.
+        case ended
         case timedOut
         case malformed(String)
     }
@@ -19,7 +19,8 @@ final class AdminStream: ConnectionHandler, @unchecked Sendable {
     private let loop: any Loop
     /// How long the node may say nothing.
     private let patience: Duration
-    private let hear: @Sendable (JSONValue) -> Void
+    /// Told of each line; nil where the answer is one message.
+    private let hear: (@Sendable (JSONValue) -> Void)?
     private var arrived: [UInt8] = []
     private var isStreaming = false
     private var connection: (any Connection)?
@@ -30,7 +31,7 @@ final class AdminStream: ConnectionHandler, @unchecked Sendable {
     private static let lineLimit = 64 << 20
 
     init(
-        _ request: [UInt8], on loop: any Loop, patience: Duration, hear: @escaping @Sendable (JSONValue) -> Void
+        _ request: [UInt8], on loop: any Loop, patience: Duration, hear: (@Sendable (JSONValue) -> Void)?
     ) {
         self.request = request
         self.loop = loop
@@ -85,8 +86,9 @@ final class AdminStream: ConnectionHandler, @unchecked Sendable {
     private func look(isAtEnd: Bool) {
         guard outcome == nil else { return }
         if isStreaming { return takeLines() }
-        let head: HTTPHead? = arrived.withUnsafeBytes { try? HTTPHead($0, limit: 16 << 10) }
-        if let head, head.header("content-type") == HTTPResponse.lineStreamType {
+        if hear != nil, let head = arrived.withUnsafeBytes({ try? HTTPHead($0, limit: 16 << 10) }),
+            head.header("content-type") == HTTPResponse.lineStreamType
+        {
             isStreaming = true
             arrived.removeFirst(head.byteCount)
             return takeLines()
@@ -108,8 +110,8 @@ final class AdminStream: ConnectionHandler, @unchecked Sendable {
             guard let json = try? JSONValue(parsing: line) else {
                 return finish(.malformed("A line of the answer is not JSON."))
             }
-            hear(json)
+            hear?(json)
         }
-        if arrived.count > AdminStream.lineLimit { finish(.malformed("A line of the answer is too long.")) }
+        if arrived.count > AdminConversation.lineLimit { finish(.malformed("A line of the answer is too long.")) }
     }
 }
