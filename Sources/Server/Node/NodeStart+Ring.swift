@@ -120,6 +120,8 @@ extension NodeStart {
                 "Cannot replace \(text): it is in the data center \(member.datacenter), and this node is in "
                     + configuration.text("data_center"))
         }
+        // Where this node itself listens nobody else does; it would only ask itself.
+        if member.internode == place.internode { return member }
         do {
             _ = try await place.messages.service.request(.ping, [], to: member.id, timeout: .seconds(2))
             throw ConfigurationError("Cannot replace a live node: \(text) answers")
