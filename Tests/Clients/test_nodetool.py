@@ -244,9 +244,17 @@ def test_the_tables_of_system_views_show_the_same(cluster, table):
         names = ["caches", "thread_pools", "sstable_tasks", "cql_metrics", "batch_metrics", "pending_hints",
                  "internode_outbound", "snapshots", "disk_usage", "max_partition_size", "max_sstable_size",
                  "local_read_latency", "local_write_latency", "local_scan_latency", "coordinator_read_latency",
-                 "coordinator_write_latency", "coordinator_scan_latency", "rows_per_read", "tombstones_per_read"]
+                 "coordinator_write_latency", "coordinator_scan_latency", "rows_per_read", "tombstones_per_read",
+                 "gossip_info", "internode_inbound", "queries", "system_logs", "streaming", "repairs"]
         for name in names:
             session.execute(f"SELECT * FROM system_views.{name}").all()
+        rows = session.execute("SELECT address, dc, dc_version, tokens_version FROM system_views.gossip_info").all()
+        assert sorted(row.address for row in rows) == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+        assert all(row.dc == "dc1" for row in rows)
+        rows = session.execute("SELECT received_count FROM system_views.internode_inbound").all()
+        assert len(rows) == 2 and all(row.received_count > 0 for row in rows)
+        rows = session.execute("SELECT task, running_micros FROM system_views.queries").all()
+        assert any("system_views.queries" in row.task for row in rows)
         row = session.execute(
             "SELECT count FROM system_views.local_write_latency WHERE keyspace_name='n' AND table_name='t'").one()
         assert row.count > 0

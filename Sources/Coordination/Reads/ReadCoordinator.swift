@@ -1,7 +1,7 @@
 package import Cluster
 package import DataModel
 package import Environment
-import Primitives
+package import Primitives
 package import Storage
 
 /// The pages of the replicas that were read, which together are one page of a read at its level.
@@ -56,6 +56,9 @@ package final class ReadCoordinator: @unchecked Sendable {
     private var scores = ReplicaScores()
     /// Reads whose replicas differed, and those of them after which replicas had to be brought something.
     package private(set) var repairCounts: (attempted: Int, repaired: Int) = (0, 0)
+
+    /// How often a read of a table asked one replica more because the others were slow.
+    package private(set) var speculationCounts: [UUID: Int] = [:]
 
     /// Of each table the truncations between which replicas have stayed, so that nothing more is waited for.
     private var unsettled: [UUID: TruncationSpan] = [:]
@@ -207,6 +210,7 @@ package final class ReadCoordinator: @unchecked Sendable {
     private func askAnother(isDigest: Bool, isRetry: Bool, _ round: Round, _ gather: PageGather) {
         guard gather.end == nil, !gather.spare.isEmpty else { return }
         let position: Int = gather.spare.removeFirst()
+        if isRetry { speculationCounts[round.request.table, default: 0] += 1 }
         if isRetry, let trace = round.trace {
             trace.add("speculating read retry on \(view.messages.traceText(of: round.plan.set.node(at: position)))")
         }

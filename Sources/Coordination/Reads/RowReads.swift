@@ -40,6 +40,7 @@ public final class RowRead: ReplyReceiver, DurabilityWaiter, PooledRequest {
     fileprivate var agreed: UInt64 = 0
     fileprivate var asked: UInt64 = 0
     fileprivate var generation: UInt64 = 0
+    fileprivate var table = UUID(high: 0, low: 0)
     fileprivate var startedNanoseconds: UInt64 = 0
     fileprivate var isActive = false
     fileprivate var speculation: SpeculativeRetry = .never
@@ -105,6 +106,8 @@ public final class RowReads: @unchecked Sendable {
     private var pool = RequestPool<RowRead>()
     private var scores = ReplicaScores()
     private var latencies = LatencyEstimate()
+    /// How often a read of a table asked one replica more because the others were slow.
+    package private(set) var speculationCounts: [UUID: Int] = [:]
     private var scratch = ByteWriter(capacity: 1_024)
     private var timer: (any LoopTimer)?
     private var trimTimer: (any LoopTimer)?
@@ -121,6 +124,13 @@ public final class RowReads: @unchecked Sendable {
         self.replica = replica
         self.loop = replica.store.loop
         self.time = replica.host.time
+    }
+
+    /// The reads that wait for other replicas: when they began, and the clients' requests.
+    package var waiting: [(startedNanoseconds: UInt64, request: [UInt8])] {
+        pool.inUse.filter(\.isActive).map { read in
+            (read.startedNanoseconds, read.request.withUnsafeBytes { [UInt8]($0) })
+        }
     }
 
     /// Takes a read from the pool; nil when too many are under way. It is to be begun, or given back.
@@ -181,6 +191,7 @@ public final class RowReads: @unchecked Sendable {
         RowRequest.write(
             table: question.table, token: question.token, key: key, clustering: clustering, frame, to: &read.question)
         start(read, question.plan, question.rule, observer, tag)
+        read.table = question.table
         read.speculation = question.speculation
         if case .never = question.speculation {} else { read.speculatesAt = 0 }
         if !awaitsLog(read, position, at: question.plan.localPosition) { read.agreed = read.asked }
@@ -320,7 +331,10 @@ public final class RowReads: @unchecked Sendable {
                 continue
             }
             read.speculatesAt = .max
-            if let next = best(read, plan.alive(view.liveness)) { ask(read, next, RowReads.speculationTimeout) }
+            if let next = best(read, plan.alive(view.liveness)) {
+                speculationCounts[read.table, default: 0] += 1
+                ask(read, next, RowReads.speculationTimeout)
+            }
         }
         return isSomeLeft
     }

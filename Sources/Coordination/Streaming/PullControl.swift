@@ -14,11 +14,13 @@ struct FetchedUnit: Sendable {
 final class PullControl: Sendable {
     let id: UUID
     let title: String
+    private let startedMicroseconds: Int64
     private let cancelled = Atomic<Bool>(false)
     private let peers = Mutex<[NodeID: StreamProgress]>([:])
     private let fetched = Mutex<[FetchedUnit]>([])
 
-    init(id: UUID, title: String) {
+    init(id: UUID, title: String, startedMicroseconds: Int64) {
+        self.startedMicroseconds = startedMicroseconds
         self.id = id
         self.title = title
     }
@@ -32,7 +34,9 @@ final class PullControl: Sendable {
     /// Changes what is known about the stream with a node.
     func note(_ node: NodeID, _ change: (inout StreamProgress) -> Void) {
         peers.withLock { peers in
-            change(&peers[node, default: StreamProgress(id: id, title: title, peer: node, isIncoming: true)])
+            var first = StreamProgress(id: id, title: title, peer: node, isIncoming: true)
+            first.startedMicroseconds = startedMicroseconds
+            change(&peers[node, default: first])
         }
     }
 
@@ -59,11 +63,12 @@ final class PullControl: Sendable {
         fetched.withLock { $0 = [] }
     }
 
-    func end(_ failure: String?) {
+    func end(_ failure: String?, atMicroseconds now: Int64) {
         if failure == nil { forgetFetched() }
         peers.withLock { peers in
             for node in peers.keys {
                 peers[node]?.isDone = true
+                peers[node]?.endedMicroseconds = now
                 peers[node]?.table = nil
                 peers[node]?.failure = failure
             }

@@ -19,6 +19,9 @@ package struct StreamProgress: Sendable, Hashable {
     /// Tables that are done, and all.
     package var tableCount = 0
     package var tableTotal = 0
+    /// When it began and when it ended, in microseconds since 1970; 0 where that is not noted.
+    package var startedMicroseconds: Int64 = 0
+    package var endedMicroseconds: Int64 = 0
     package var isDone = false
     package var failure: String?
 

@@ -92,7 +92,8 @@ package final class StreamReceiver: Sendable {
     package func pull(
         _ pull: Pull, held: @escaping @Sendable (_ part: Int, _ ranges: [RingRange]) async -> Void
     ) async throws {
-        let control = PullControl(id: pull.id, title: pull.title)
+        let control = PullControl(
+            id: pull.id, title: pull.title, startedMicroseconds: host.time.wallMicroseconds)
         let isNew: Bool = state.withLock { state in
             guard !state.running.contains(where: { $0.id == pull.id }) else { return false }
             state.running.append(control)
@@ -112,7 +113,7 @@ package final class StreamReceiver: Sendable {
             }
         } catch { failure = error }
         let hasFailed: Bool = failure != nil
-        control.end(failure.map { "\($0)" })
+        control.end(failure.map { "\($0)" }, atMicroseconds: host.time.wallMicroseconds)
         state.withLock { state in
             state.running.removeAll { $0 === control }
             if !hasFailed { for former in state.ended where former.id == pull.id { former.forgetFetched() } }

@@ -13,6 +13,10 @@ package enum ViewValue: Sendable {
     case uuid(UUID)
     case inet(InetAddress)
     case boolean(Bool)
+    case float(Float)
+    /// A frozen list, and a frozen set.
+    case texts([String])
+    case textSet([String])
 
     var bytes: [UInt8] {
         switch self {
@@ -24,6 +28,9 @@ package enum ViewValue: Sendable {
         case .uuid(let value): NativeValue.uuid(value)
         case .inet(let value): NativeValue.inet(value)
         case .boolean(let value): NativeValue.boolean(value)
+        case .float(let value): NativeValue.int(Int32(bitPattern: value.bitPattern))
+        case .texts(let values): NativeValue.list(values)
+        case .textSet(let values): NativeValue.set(values)
         }
     }
 }
@@ -34,7 +41,7 @@ package enum LiveViews {
     package typealias Row = [String: ViewValue]
 
     static let definitions: [TableDefinition] =
-        work + files + latencies("read") + latencies("write") + latencies("scan") + [
+        work + files + cluster + latencies("read") + latencies("write") + latencies("scan") + [
             perRead("rows_per_read", "rows per read"), perRead("tombstones_per_read", "tombstones per read"),
         ]
 
@@ -47,7 +54,7 @@ package enum LiveViews {
         ComputedRows(definition, isVirtual: true) { context in context.live.map { $0.mapValues(\.bytes) } }
     }
 
-    private static func view(
+    static func view(
         _ name: String, _ comment: String, partition: [(String, CQLType)], clustering: [(String, CQLType)] = [],
         _ regular: [(String, CQLType)]
     ) -> TableDefinition {
@@ -101,10 +108,12 @@ package enum LiveViews {
             "internode_outbound", "messages to other nodes", partition: [("address", .inet), ("port", .int)],
             clustering: [("dc", .text), ("rack", .text)],
             [
-                ("active_connections", .bigint), ("connection_attempts", .bigint), ("error_count", .bigint),
-                ("expired_count", .bigint), ("overload_count", .bigint), ("pending_bytes", .bigint),
+                ("active_connections", .bigint), ("connection_attempts", .bigint), ("error_bytes", .bigint),
+                ("error_count", .bigint), ("expired_bytes", .bigint), ("expired_count", .bigint),
+                ("overload_bytes", .bigint), ("overload_count", .bigint), ("pending_bytes", .bigint),
                 ("pending_count", .bigint), ("sent_bytes", .bigint), ("sent_count", .bigint),
-                ("successful_connection_attempts", .bigint),
+                ("successful_connection_attempts", .bigint), ("using_bytes", .bigint),
+                ("using_reserve_bytes", .bigint),
             ]),
     ]
 

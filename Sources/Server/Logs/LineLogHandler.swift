@@ -11,10 +11,15 @@ struct LineLogHandler: LogHandler {
     var metadata: Logger.Metadata = [:]
     var metadataProvider: Logger.MetadataProvider?
     private let time: any TimeSource
+    private let recent: RecentEvents
     private let write: @Sendable (String) -> Void
 
-    init(label: String, levels: NodeLog.Current, time: any TimeSource, write: @escaping @Sendable (String) -> Void) {
+    init(
+        label: String, levels: NodeLog.Current, time: any TimeSource, recent: RecentEvents,
+        write: @escaping @Sendable (String) -> Void
+    ) {
         self.label = label
+        self.recent = recent
         self.levels = levels
         self.time = time
         self.write = write
@@ -35,10 +40,14 @@ struct LineLogHandler: LogHandler {
         for (key, value) in metadata { values[key] = "\(value)" }
         for (key, value) in event.metadata ?? [:] { values[key] = "\(value)" }
         if let error = event.error { values["error"] = "\(error)" }
+        let now: Int64 = time.wallMicroseconds
+        let message: String = event.message.description
+        if event.level >= .warning {
+            recent.add(now, level: event.level, label: label, message: message + LogLine.text(of: values))
+        }
         write(
             LogLine.text(
-                microseconds: time.wallMicroseconds, level: event.level.rawValue, label: label,
-                message: event.message.description, values: values))
+                microseconds: now, level: event.level.rawValue, label: label, message: message, values: values))
     }
 }
 
@@ -55,13 +64,16 @@ package enum LogLine {
         var line: String = TimestampText.text(microseconds / 1_000)
         let name: String = level.uppercased()
         line += " " + name + String(repeating: " ", count: max(1, 6 - name.utf8.count))
-        line += label + "  " + message
-        var separator = "  "
+        return line + label + "  " + message + text(of: values) + "\n"
+    }
+
+    /// The values as they stand behind the message.
+    static func text(of values: [String: String]) -> String {
+        var text = ""
         for key in values.keys.sorted() {
-            line += separator + key + "=" + quoted(values[key] ?? "")
-            separator = " "
+            text += (text.isEmpty ? "  " : " ") + key + "=" + quoted(values[key] ?? "")
         }
-        return line + "\n"
+        return text
     }
 
     private static func quoted(_ value: String) -> String {

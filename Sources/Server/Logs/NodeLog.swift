@@ -7,6 +7,8 @@ package struct NodeLog: Sendable {
     private let current: Current
     private let time: any TimeSource
     private let write: @Sendable (String) -> Void
+    /// The last warnings and errors.
+    package let recent = RecentEvents()
 
     /// - Parameter write: takes a line with its line feed; may be called from any thread.
     package init(levels: LogLevels, time: any TimeSource, write: @escaping @Sendable (String) -> Void) {
@@ -23,7 +25,7 @@ package struct NodeLog: Sendable {
     /// The logger of one part, such as `node` or `sessions`.
     package func logger(_ part: String) -> Logger {
         Logger(label: part) { label in
-            LineLogHandler(label: label, levels: current, time: time, write: write)
+            LineLogHandler(label: label, levels: current, time: time, recent: recent, write: write)
         }
     }
 

@@ -11,11 +11,13 @@ struct RequestRun {
     private let header: FrameHeader
     private let whole: [UInt8]
     private let version: ProtocolVersion
+    private let running: RunningRequest
     private let isDrawn: Bool
 
     /// - Parameter isDrawn: whether it is traced although the client has not asked for it, and is not told.
-    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], isDrawn: Bool) {
+    init(_ session: Session, _ header: FrameHeader, _ body: [UInt8], _ running: RunningRequest, isDrawn: Bool) {
         self.session = session
+        self.running = running
         self.header = header
         self.whole = body
         self.version = session.version
@@ -65,6 +67,7 @@ struct RequestRun {
     private func query(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try QueryRequest(decoding: body.span.bytes, version: version)
         let text: String = try body.span.bytes.text(of: request.query)
+        running.text = text
         let context = try self.context(request.parameters, body, trace)
         told.request = "Execute CQL3 query"
         told.parameters = parameters(text, context)
@@ -82,6 +85,7 @@ struct RequestRun {
     private func prepare(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try PrepareRequest(decoding: body.span.bytes, version: version)
         let text: String = try body.span.bytes.text(of: request.query)
+        running.text = text
         told.request = "Preparing CQL3 query"
         told.parameters = [("query", text)]
         let keyspace: String? =
@@ -101,6 +105,7 @@ struct RequestRun {
     private func execute(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try ExecuteRequest(decoding: body.span.bytes, version: version)
         let statement = try prepared(body, request.statementID)
+        running.text = statement.text
         let context = try self.context(request.parameters, body, trace)
         told.request = "Execute CQL3 prepared query"
         told.parameters = parameters(statement.text, context)
@@ -125,6 +130,7 @@ struct RequestRun {
     private func batch(_ body: [UInt8], _ trace: RequestTrace?, _ told: inout TracedRequest) async throws -> Reply {
         let request = try BatchRequest(decoding: body.span.bytes, version: version)
         let context = try self.context(request.parameters, body, trace)
+        running.text = "BATCH of \(request.statementCount) statements"
         told.request = "Execute batch of CQL3 queries"
         told.parameters = parameters("", context)
         if request.parameters.hasNames {

@@ -376,12 +376,15 @@ package final class Session: ConnectionHandler, DurabilityWaiter, FastObserver, 
         if startup.throwsOnOverload, isFull { return fail(header.stream, Session.overloaded) }
         begin(body.count)
         let latest = Deadline(limits.queueTimeout, executor.host.time)
+        let request: RunningRequest = sessions.arrived()
         executor.host.background.run("request", on: executor.loop) { [self] in
             let answer: Answer
             do {
                 if latest.hasPassed(executor.host.time) { throw Session.tooOld }
-                answer = .result(try await RequestRun(self, header, body, isDrawn: isDrawn).answer())
+                request.beganNanoseconds = executor.host.time.monotonicNanoseconds
+                answer = .result(try await RequestRun(self, header, body, request, isDrawn: isDrawn).answer())
             } catch { answer = .failure(StorageFailure.cqlError(error)) }
+            sessions.ended(request)
             end(body.count)
             finish(header.stream, answer)
         }

@@ -46,6 +46,8 @@ package final class ShardSessions: @unchecked Sendable {
     private let time: any TimeSource
     let log: Logger
     private var sessions: [UInt64: Session] = [:]
+    private var running: [UInt64: RunningRequest] = [:]
+    private var nextRequest: UInt64 = 0
     private var addresses: [UInt64: SocketAddress] = [:]
     private var next: UInt64 = 1
     /// Requests of sessions that have ended.
@@ -109,6 +111,24 @@ package final class ShardSessions: @unchecked Sendable {
             let suppressed = failures.admits(time.monotonicNanoseconds)
         else { return }
         log.error("A request failed", metadata: ["reason": "\(message)", "suppressed": "\(suppressed)"])
+    }
+
+    /// Takes note of a request that will run; `ended` forgets it.
+    func arrived() -> RunningRequest {
+        nextRequest &+= 1
+        let request = RunningRequest(nextRequest, arrivedNanoseconds: time.monotonicNanoseconds)
+        running[nextRequest] = request
+        return request
+    }
+
+    func ended(_ request: RunningRequest) {
+        running[request.number] = nil
+    }
+
+    /// The requests of the general path that are being worked on, oldest first.
+    var requestsInProgress: [RequestInProgress] {
+        let now: UInt64 = time.monotonicNanoseconds
+        return running.values.map { RequestInProgress($0, now: now) }.sorted { $0.number < $1.number }
     }
 
     package func tell(_ event: Event) {

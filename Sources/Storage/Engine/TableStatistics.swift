@@ -26,6 +26,12 @@ public struct TableStatistics: Sendable, Hashable {
     public var largestFileByteCount: Int = 0
     /// Memory of filters, indexes and statistics of open files.
     public var residentByteCount: Int = 0
+    /// Memory of the filters alone.
+    public var filterByteCount: Int = 0
+    /// Files that reads of one partition looked into because their filters did not rule them out, and those of them that
+    /// had nothing of the partition.
+    public var filterPassCount: Int = 0
+    public var filterMistakeCount: Int = 0
     public var flushedByteCount: Int = 0
     public var compactedByteCount: Int = 0
     public var droppableTombstoneCount: Int = 0
@@ -55,6 +61,9 @@ public struct TableStatistics: Sendable, Hashable {
         partitionCellCounts.add(other.partitionCellCounts)
         largestFileByteCount = max(largestFileByteCount, other.largestFileByteCount)
         residentByteCount += other.residentByteCount
+        filterByteCount += other.filterByteCount
+        filterPassCount += other.filterPassCount
+        filterMistakeCount += other.filterMistakeCount
         flushedByteCount += other.flushedByteCount
         compactedByteCount += other.compactedByteCount
         droppableTombstoneCount += other.droppableTombstoneCount

@@ -85,6 +85,8 @@ extension TableStore {
             fileCount += 1
         }
         shard.lastFileCount = fileCount
+        filterPassCount &+= fileCount
+        filterMistakeCount &+= found.mistakeCount
         shard.lastShadow = found.shadow
         shard.lastReadPosition = found.position
         if found.count == 0 { return .none }
@@ -116,7 +118,9 @@ extension TableStore {
         }
         switch outcome {
         case .blocked: return false
-        case .absent: return true
+        case .absent:
+            found.mistakeCount &+= 1
+            return true
         case .present: break
         }
         found.shadow = found.shadow.merged(with: shard.rows.lookups[place].partitionDeletion)
@@ -146,6 +150,8 @@ private struct FoundRow {
     var rows = InlineArray<6, UnsafeRawBufferPointer>(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
     var count = 0
     var shadow: Deletion = .none
+    /// Files that had nothing of the partition, although their filters did not rule that out.
+    var mistakeCount = 0
     /// The last place in the log of what was found.
     var position: LogPosition = .start
 

@@ -30,6 +30,9 @@ public final class TableStore: @unchecked Sendable {
     var readCount = 0
     /// Reads of ranges of partitions.
     var rangeCount = 0
+    /// Files that reads of one partition looked into, and those of them that had nothing of it.
+    var filterPassCount = 0
+    var filterMistakeCount = 0
     var meters = TableMeters()
     var flushCount = 0
     var compactionCount = 0
@@ -163,6 +166,7 @@ public final class TableStore: @unchecked Sendable {
             result.cellCount += numbers.cellCount
             result.largestFileByteCount = max(result.largestFileByteCount, sstable.byteCount)
             result.residentByteCount += sstable.table.residentByteCount
+            result.filterByteCount += sstable.table.filterByteCount
             guard withPartitions else { continue }
             result.partitionByteCounts.add(numbers.partitionByteCounts)
             result.partitionCellCounts.add(numbers.partitionCellCounts)
@@ -172,6 +176,8 @@ public final class TableStore: @unchecked Sendable {
         result.sstableCount = sstables.count
         result.writeCount = writeCount
         result.readCount = readCount
+        result.filterPassCount = filterPassCount
+        result.filterMistakeCount = filterMistakeCount
         result.flushCount = flushCount
         result.rangeCount = rangeCount
         result.flushedByteCount = flushedByteCount

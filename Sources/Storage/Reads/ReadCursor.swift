@@ -25,6 +25,8 @@ public final class ReadCursor {
         var partition: Place = .wanted
         var row: Place = .wanted
         var token: Token = .minimum
+        /// Whether it had any partition.
+        var isPresent = false
     }
 
     /// Where a source stands among its partitions, or among the rows of its partition.
@@ -41,6 +43,8 @@ public final class ReadCursor {
     private var later: StagedSources?
     /// Nil where nobody wants to know how long it takes.
     private let meter: ReadMeter?
+    /// Files that had nothing of what is wanted.
+    private var absentFileCount = 0
     /// The source whose block is missing.
     private var blocked: (any SourceCursor)?
     /// Indices of the sources that have the current partition; empty between partitions.
@@ -117,7 +121,7 @@ public final class ReadCursor {
 
     /// Says that the read is over, or is not to go on, and what it has come to: for the statistics of the table.
     package func noteEnd(rows: Int, tombstones: Int) {
-        meter?.end(sources: sources.count, rows: rows, tombstones: tombstones)
+        meter?.end(sources: sources.count, absent: absentFileCount, rows: rows, tombstones: tombstones)
     }
 
     /// How many sources the cursor has opened.
@@ -138,10 +142,12 @@ public final class ReadCursor {
         switch try cursor.nextPartition() {
         case .ready:
             sources[index].partition = .reached
+            sources[index].isPresent = true
             sources[index].row = .wanted
             sources[index].token = cursor.token
         case .end:
             sources[index].partition = .ended
+            if !sources[index].isPresent, cursor is SSTableCursor { absentFileCount &+= 1 }
         case .blocked:
             blocked = cursor
             return false

@@ -62,6 +62,9 @@ public final class SSTable: Sendable {
         (filter?.byteCount ?? 0) + rows.root.byteCount + (deletions?.root.byteCount ?? 0)
     }
 
+    /// The part of that which the filter takes.
+    package var filterByteCount: Int { filter?.byteCount ?? 0 }
+
     /// False only when the file has no partition with this token.
     ///
     /// Hot: once per file per point read. At most one cache line is touched beyond the object.

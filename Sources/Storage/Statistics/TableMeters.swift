@@ -54,7 +54,9 @@ final class ReadMeter {
     }
 
     /// The read has ended, or is not to go on.
-    func end(sources: Int, rows: Int, tombstones: Int) {
+    ///
+    /// - Parameter absent: files that had nothing of the one partition that was read.
+    func end(sources: Int, absent: Int, rows: Int, tombstones: Int) {
         if isDone { return }
         isDone = true
         let taken: UInt64 = table.shard.host.time.monotonicNanoseconds &- startNanoseconds
@@ -63,6 +65,8 @@ final class ReadMeter {
         } else {
             table.meters.readNanoseconds.record(taken)
             table.meters.filesPerRead.record(UInt64(max(0, sources - memtableCount)))
+            table.filterPassCount &+= max(0, sources - memtableCount)
+            table.filterMistakeCount &+= absent
         }
         table.meters.rowsPerRead.record(UInt64(max(0, rows)))
         table.meters.tombstonesPerRead.record(UInt64(max(0, tombstones)))

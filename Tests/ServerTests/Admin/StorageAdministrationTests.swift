@@ -68,6 +68,37 @@ import Testing
         }
     }
 
+    @Test func filtersThatLetReadsThroughForNothingAreCounted() throws {
+        let cluster = try StorageAdministrationTests.started()
+        try cluster.run { cluster in
+            let connection = try await cluster.clients.connect(to: cluster.nodes[0])
+            // Without a filter every file between whose tokens the key lies is looked into.
+            _ = try await connection.query(
+                "CREATE TABLE k.open (id int PRIMARY KEY, v text) WITH bloom_filter_fp_chance = 1.0")
+            for id in 0..<30 { _ = try await connection.query("INSERT INTO k.open (id, v) VALUES (\(id), 'x')") }
+            _ = try await StorageAdministrationTests.work("/flush", ["keyspace": "k"], of: cluster)
+            for id in 0..<60 {
+                for table in ["open", "t"] {
+                    _ = try await connection.query("SELECT v FROM k.\(table) WHERE id = \(id)")
+                }
+            }
+            connection.close()
+            let tables = try await StorageAdministrationTests.get("/tablestats", ["name": "k"], of: cluster)["k"][
+                "tables"]
+            let open: JSONValue = tables["open"]
+            #expect(open["bloom_filter_false_positives"].integerValue > 20)
+            #expect(open["bloom_filter_false_positives"].integerValue <= 30)
+            #expect((0.3...0.5).contains(open["bloom_filter_false_ratio"].decimalValue))
+            #expect(open["bloom_filter_space_used"].integerValue == 0)
+            let filtered: JSONValue = tables["t"]
+            #expect(filtered["bloom_filter_false_positives"].integerValue < 10)
+            #expect(filtered["bloom_filter_space_used"].integerValue > 0)
+            #expect(filtered["speculative_retries"].integerValue == 0)
+            #expect(filtered["percent_repaired"].decimalValue == 100)
+            #expect(filtered["local_read_write_ratio"].decimalValue > 1)
+        }
+    }
+
     @Test func compactionsAreMadeAndRemembered() throws {
         let cluster = try StorageAdministrationTests.started()
         try cluster.run { cluster in

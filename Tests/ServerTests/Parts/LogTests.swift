@@ -28,6 +28,23 @@ import Testing
         let all = Mutex<[String]>([])
     }
 
+    @Test func theLastWarningsAndErrorsAreKept() throws {
+        let world = SimulatedWorld(seed: 1)
+        let time: any TimeSource = world.makeHost(name: "a").time
+        let logs = NodeLog(levels: LogLevels(usual: .info), time: time) { _ in }
+        let logger: Logger = logs.logger("storage")
+        logger.info("not this")
+        #expect(logs.recent.all.isEmpty)
+        let count: Int = RecentEvents.keptCount + 3
+        for number in 0..<count { logger.error("event", metadata: ["number": "\(number)"]) }
+        #expect(logs.recent.all.count == RecentEvents.keptCount)
+        #expect(logs.recent.all.first?.message == "event  number=3")
+        #expect(logs.recent.all.last?.message == "event  number=\(count - 1)")
+        logger.warning("\(String(repeating: "x", count: 10_000))")
+        #expect(logs.recent.all.last?.level == .warning && logs.recent.all.last?.message.utf8.count == 2_048)
+        #expect(logs.recent.all.first?.message == "event  number=4")
+    }
+
     @Test func partsHaveLevelsOfTheirOwn() throws {
         let world = SimulatedWorld(seed: 1)
         let time: any TimeSource = world.makeHost(name: "a").time

@@ -1,5 +1,6 @@
 import Administration
 import Cluster
+import Coordination
 import DataModel
 import Environment
 import Primitives
@@ -28,6 +29,9 @@ extension LiveAdministration {
         let meters: TableMeters
         let snapshotByteCount: Int
         let pendingCompactionCount: Int
+        /// From 0 to 1; nil where there is one copy.
+        var repairedShare: Double?
+        var speculationCount = 0
     }
 
     func figures(of tables: [TableDefinition]) async throws(AdminFailure) -> [TableFigures] {
@@ -67,7 +71,7 @@ extension LiveAdministration {
                 (names.contains(table.keyspace) || names.contains("\(table.keyspace).\(table.name)")) != ignores
             }
         }
-        let figures: [TableFigures] = try await figures(of: tables)
+        let figures: [TableFigures] = try await withCoordination(try await figures(of: tables))
         var members: [JSONValue.Member] = [
             JSONValue.Member(name: "total_number_of_tables", value: .integer(count))
         ]
@@ -79,6 +83,29 @@ extension LiveAdministration {
             place += own.count
         }
         return .object(members)
+    }
+
+    /// With what is known beyond this node's own files.
+    private func withCoordination(_ figures: [TableFigures]) async throws(AdminFailure) -> [TableFigures] {
+        let group: ShardGroup = try current().parts.group
+        let counts: [UUID: Int] = try await carryOut {
+            var sums: [UUID: Int] = [:]
+            for shard in group.executors.indices {
+                let (pages, rows) = try await group.run(on: shard) { executor in
+                    (executor.coordination.reads.speculationCounts, executor.coordination.rowReads.speculationCounts)
+                }
+                sums.merge(pages, uniquingKeysWith: +)
+                sums.merge(rows, uniquingKeysWith: +)
+            }
+            return sums
+        }
+        let shares: [TableName: Double] = (try? repairedShares()) ?? [:]
+        return figures.map { figures in
+            var whole: TableFigures = figures
+            whole.repairedShare = shares[TableName(keyspace: figures.table.keyspace, table: figures.table.name)]
+            whole.speculationCount = counts[figures.table.id] ?? 0
+            return whole
+        }
     }
 
     private static func keyspaceJSON(_ figures: [TableFigures]) -> JSONValue {
@@ -251,17 +278,26 @@ extension LiveAdministration.TableFigures {
             "memtable_cell_count": .integer(statistics.memtableCellCount),
             "memtable_data_size": .integer(statistics.memtableByteCount),
             "memtable_switch_count": .integer(statistics.flushCount),
+            "speculative_retries": .integer(speculationCount),
             "local_read_count": .integer(statistics.readCount + statistics.rangeCount),
             "local_range_read_count": .integer(statistics.rangeCount),
             "local_read_latency_ms": LiveAdministration.milliseconds(meters.readNanoseconds),
             "local_range_latency_ms": LiveAdministration.milliseconds(meters.rangeNanoseconds),
             "local_write_count": .integer(statistics.writeCount),
             "local_write_latency_ms": LiveAdministration.milliseconds(meters.writeNanoseconds),
+            "local_read_write_ratio": .decimal(
+                LiveAdministration.ratio(statistics.readCount + statistics.rangeCount, of: statistics.writeCount)),
             "pending_flushes": .integer(statistics.isFlushPending ? 1 : 0),
             "pending_compactions": .integer(pendingCompactionCount),
             "compactions_completed": .integer(statistics.compactionCount),
             "bytes_flushed": .integer(statistics.flushedByteCount),
             "compaction_bytes_written": .integer(statistics.compactedByteCount),
+            // What has one copy is as equal as it can be.
+            "percent_repaired": .decimal(LiveAdministration.percent(repairedShare ?? 1)),
+            "bloom_filter_false_positives": .integer(statistics.filterMistakeCount),
+            "bloom_filter_false_ratio": .decimal(
+                LiveAdministration.ratio(statistics.filterMistakeCount, of: statistics.filterPassCount)),
+            "bloom_filter_space_used": .integer(statistics.filterByteCount),
             "file_memory_used": .integer(statistics.residentByteCount),
             "compacted_partition_minimum_bytes": .big(partitions.minimum),
             "compacted_partition_maximum_bytes": .big(partitions.maximum),

@@ -22,6 +22,12 @@ extension LiveAdministration {
             case "repair_status": return try repairRows()
             case "pending_hints": return try await hintRows()
             case "internode_outbound": return try await trafficRows()
+            case "internode_inbound": return try await inboundRows()
+            case "gossip_info": return try await gossipRows()
+            case "queries": return try await queryRows()
+            case "system_logs": return logRows()
+            case "streaming": return try await streamRows()
+            case "repairs": return try repairReportRows()
             case "snapshots": return try await snapshots().map { LiveAdministration.row($0) }
             default: return try await tableRows(table)
             }
