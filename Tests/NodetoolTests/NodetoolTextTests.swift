@@ -1,4 +1,5 @@
 import Administration
+import DataModel
 import Testing
 
 @testable import Nodetool
@@ -105,12 +106,33 @@ import Testing
             Metadata epoch         : 9
 
             """
+        let end = "Bootstrap state        : COMPLETED\nDecommissioning        : false\n"
         #expect(
             NodeText.info(report, showsTokens: false)
-                == start + "Token                  : (invoke with -T/--tokens to see all 2 tokens)\n")
+                == start + "Token                  : (invoke with -T/--tokens to see all 2 tokens)\n" + end)
         #expect(
             NodeText.info(report, showsTokens: true)
-                == start + "Token                  : -1\nToken                  : 1\n")
+                == start + "Token                  : -1\nToken                  : 1\n" + end)
+    }
+
+    @Test func infoSaysThatANodeIsOutOfTheRing() {
+        var report = NodeReport(
+            id: "id", clusterName: "c", endpoint: Endpoint("127.0.0.1", 7_000), native: Endpoint("127.0.0.1", 9_042),
+            datacenter: "dc1", rack: "r1", state: .left, isGossiping: true, isServingClients: false, loadByteCount: 0,
+            generation: 1, uptimeSeconds: 1, residentByteCount: nil, memoryByteCount: nil, shardCount: 1, epoch: 1,
+            releaseVersion: "5.0.4", tokens: [], percentRepaired: 62.5)
+        let end: String = """
+            Percent Repaired       : 62.5%
+            Token                  : (node is not joined to the cluster)
+            Bootstrap state        : DECOMMISSIONED
+            Decommissioning        : false
+
+            """
+        #expect(NodeText.info(report, showsTokens: false).hasSuffix(end))
+        report.state = .joining
+        #expect(NodeText.info(report, showsTokens: false).contains("Bootstrap state        : IN_PROGRESS\n"))
+        report.state = .leaving
+        #expect(NodeText.info(report, showsTokens: false).contains("Decommissioning        : true\n"))
     }
 
     @Test func describeclusterShowsTheCluster() {
@@ -219,8 +241,8 @@ import Testing
             Gossip messages                 n/a         4             50         6
 
             """
-        #expect(NetworkText.statistics(report, flags: [], withPorts: false) == start)
-        let peers: String = NetworkText.statistics(report, flags: ["-P", "-H"], withPorts: false)
+        #expect(NetworkText.statistics(report, .null, flags: [], withPorts: false) == start)
+        let peers: String = NetworkText.statistics(report, .null, flags: ["-P", "-H"], withPorts: false)
         #expect(peers.hasPrefix(start + "\nPeer       Lane  Connections  Sent  Sent bytes"))
         #expect(peers.contains("127.0.0.2  data  1            2     2 KiB"))
     }

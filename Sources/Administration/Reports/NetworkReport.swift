@@ -92,7 +92,7 @@ package struct NetworkReport: Report {
         }
     }
 
-    /// STARTING, NORMAL, JOINING, LEAVING, MOVING.
+    /// STARTING, JOINING, NORMAL, MOVING, LEAVING, DECOMMISSIONED, DRAINING or DRAINED.
     package var mode: String
     /// Read repairs that were begun, and differences between replicas that were found: before the client's answer, and
     /// after it; nil where they are not counted.

@@ -79,6 +79,8 @@ package struct NodeReport: Report {
     package var tokens: [Int64]
     /// Nil where it is not known.
     package var cache: Cache?
+    /// How much of the tables was verified lately, from 0 to 100; nil where nothing is to be verified.
+    package var percentRepaired: Double?
 
     /// The cache of blocks of files.
     package struct Cache: Report {
@@ -116,7 +118,8 @@ package struct NodeReport: Report {
         id: String, clusterName: String, endpoint: Endpoint, native: Endpoint, datacenter: String, rack: String,
         state: RingState, isGossiping: Bool, isServingClients: Bool, loadByteCount: Int, generation: Int,
         uptimeSeconds: Int, residentByteCount: Int?, memoryByteCount: Int?, shardCount: Int, epoch: Int,
-        releaseVersion: String, tokens: [Int64], cache: Cache? = nil
+        releaseVersion: String, tokens: [Int64], cache: Cache? = nil,
+        percentRepaired: Double? = nil
     ) {
         self.id = id
         self.clusterName = clusterName
@@ -137,6 +140,7 @@ package struct NodeReport: Report {
         self.releaseVersion = releaseVersion
         self.tokens = tokens
         self.cache = cache
+        self.percentRepaired = percentRepaired
     }
 
     package init(json: JSONValue) throws(MalformedReport) {
@@ -161,7 +165,8 @@ package struct NodeReport: Report {
             memoryByteCount: try record.optionalInteger("machine_memory"), shardCount: try record.integer("shards"),
             epoch: try record.integer("metadata_epoch"), releaseVersion: try record.text("release_version"),
             tokens: tokens,
-            cache: try record["chunk_cache"].map { (json) throws(MalformedReport) in try Cache(json: json) })
+            cache: try record["chunk_cache"].map { (json) throws(MalformedReport) in try Cache(json: json) },
+            percentRepaired: try record.optionalDecimal("percent_repaired"))
     }
 
     package var json: JSONValue {
@@ -175,7 +180,7 @@ package struct NodeReport: Report {
             "resident_memory": .optional(residentByteCount), "machine_memory": .optional(memoryByteCount),
             "shards": .integer(shardCount), "metadata_epoch": .integer(epoch),
             "release_version": .string(releaseVersion), "tokens": .texts(tokens.map { String($0) }),
-            "chunk_cache": cache?.json ?? .null,
+            "chunk_cache": cache?.json ?? .null, "percent_repaired": percentRepaired.map { .decimal($0) } ?? .null,
         ])
     }
 }

@@ -3,6 +3,8 @@ package import DataModel
 /// What a node is to the ring, in the words that operators know.
 package enum RingState: String, Sendable, CaseIterable {
     case normal, leaving, joining, moving
+    /// It is in the ring no more. Rings do not show it; the node itself says so.
+    case left
 
     /// The second letter of `UN`.
     package var letter: Character {
@@ -11,6 +13,7 @@ package enum RingState: String, Sendable, CaseIterable {
         case .leaving: "L"
         case .joining: "J"
         case .moving: "M"
+        case .left: "-"
         }
     }
 

@@ -27,7 +27,8 @@ package enum RingChangeRefused: Error, Equatable, Sendable, CustomStringConverti
         case .busy(let kind, let node):
             "Other changes of the ring are in progress: \(kind.words) \(node). Wait for its end, or abort it"
         case .unknownNode(let node): "Host ID \(node) not found"
-        case .wrongState(let node, let state): "The node \(node) is \(state) and not one that this can be done with"
+        case .wrongState(let node, .left): "The node \(node) is out of the ring"
+        case .wrongState(let node, let state): "The node \(node) is \(state), and this needs one that is normal"
         case .lastNode: "No other normal nodes in the ring; decommission would be pointless"
         case .tooFewNodes(let keyspace, let factor, let nodeCount):
             "Not enough live nodes to maintain replication factor in keyspace \(keyspace) (RF = \(factor), "

@@ -3,7 +3,7 @@ import DataModel
 
 /// Nodes that come, go and move.
 enum MembershipCommands {
-    static let all: [NodetoolCommand] = departures + arrivals + data
+    static let all: [NodetoolCommand] = departures + aborts + arrivals + data
 
     private static func node(_ text: String?) -> [HTTPRequest.Parameter] { .given(["node": text]) }
 
@@ -52,6 +52,19 @@ enum MembershipCommands {
             return .done
         },
     ]
+
+    /// Taking back what is in progress, by the names that Cassandra has for it.
+    private static let aborts: [NodetoolCommand] = [
+        ("abortdecommission", "leave", "Take back the decommission of a node"),
+        ("abortmove", "move", "Take back the move of a node"),
+        ("abortremovenode", "remove", "Take back the removal of a dead node"),
+    ].map { name, kind, summary in
+        NodetoolCommand(name, summary, operands: "[NODE]", 0...1, options: NodetoolCall.workOptions) {
+            (call) throws(AdminClientError) in
+            let query: [HTTPRequest.Parameter] = node(call.operands.first) + .given(["kind": kind])
+            return NodetoolOutput(try await call.operate("/ring/abort", query), "")
+        }
+    }
 
     private static let arrivals: [NodetoolCommand] = [
         NodetoolCommand(
@@ -106,10 +119,12 @@ enum MembershipCommands {
         ) { (call) throws(AdminClientError) in
             NodetoolOutput(try await call.operate("/cleanup", .many("keyspace", call.operands)), "")
         },
-        NodetoolCommand("streams", "What is on its way between this node and others for changes of the ring") {
-            (call) throws(AdminClientError) in
+        NodetoolCommand(
+            "streams", "What is on its way between this node and others for changes of the ring, and what was lately",
+            options: [.init(["-H", "--human-readable"], "Show bytes with a unit.")]
+        ) { (call) throws(AdminClientError) in
             let json: JSONValue = try await call.get("/streams")
-            return NodetoolOutput(json, MembershipText.streams(json))
+            return NodetoolOutput(json, StreamText.all(json, isHuman: call.has("-H"), withPorts: call.withPorts))
         },
     ]
 }
@@ -134,24 +149,11 @@ enum MembershipText {
                 "\(change["kind"].plainText) \(change["address"].plainText) (\(change["node"].plainText))"
             if change["is_aborting"].isTrue { line += ", being taken back" }
             line += ", driven by \(change["driver"].plainText)"
-            if change["share"] != .null { line += ", share \(change["share"].plainText)" }
+            if change["share"] != .null {
+                line += ", \(FigureText.percent(change["share"].decimalValue, places: 1)) handed over"
+            }
             let words: String = change["waits_for"].plainText
             return line + (words.isEmpty ? "" : ": \(words)") + "\n"
-        }.joined()
-    }
-
-    static func streams(_ json: JSONValue) -> String {
-        let streams: [JSONValue] = json["streams"].elements
-        if streams.isEmpty { return "Not sending any streams.\n" }
-        return streams.map { stream in
-            let state: String =
-                stream["failure"].plainText.isEmpty
-                ? (stream["is_done"].isTrue ? "done" : "running") : stream["failure"].plainText
-            return "\(stream["title"].plainText) \(stream["id"].plainText)\n"
-                + "    \(stream["direction"].plainText) \(stream["peer"].plainText): "
-                + "\(stream["files"].plainText)/\(stream["files_total"].plainText) files, "
-                + "\(stream["bytes"].plainText)/\(stream["bytes_total"].plainText) bytes, "
-                + "\(stream["tables"].plainText)/\(stream["tables_total"].plainText) tables, \(state)\n"
         }.joined()
     }
 }

@@ -103,19 +103,19 @@ enum RingCommands {
             }
         },
         NodetoolCommand(
-            "netstats", "The messages between this node and the others",
+            "netstats", "What this node is doing: its mode, streams of data, and messages between it and the others",
             options: [
                 .init(["-P", "--peers"], "Show the messages with each node too."),
                 .init(["-H", "--human-readable"], "Show bytes with a unit."),
             ]
         ) { (call) throws(AdminClientError) in
             let report: NetworkReport = try await call.client.get("/netstats", as: NetworkReport.self)
-            let streams: JSONValue = try await call.get("/streams")
-            let text: String = NetworkText.statistics(
-                report, flags: call.arguments.flags, withPorts: call.withPorts)
+            // A node that has no parts yet has no streams either.
+            let streams: JSONValue =
+                report.mode == "STARTING" ? .record(["streams": .array([])]) : try await call.get("/streams")
             return NodetoolOutput(
                 .object(report.json.members + streams.members),
-                text.replacing(MembershipText.streams(.null), with: MembershipText.streams(streams)))
+                NetworkText.statistics(report, streams, flags: call.arguments.flags, withPorts: call.withPorts))
         },
         NodetoolCommand("listpendinghints", "The hints that wait on this node, by the node that they are for") {
             (call) throws(AdminClientError) in

@@ -213,6 +213,8 @@ enum SettingValue {
             factors[unit.hasSuffix("/s") ? String(unit.dropLast(2)) : unit] ?? 1
         }
         let value: Double = number * factor(own) / factor(unit)
+        // What is less than one would look like no limit.
+        if value > 0, value < 1, !isPrecise { return FigureText.decimal(max(value, 0.001), places: 3) }
         return isPrecise ? String(value) : FigureText.decimal(value, places: 0)
     }
 

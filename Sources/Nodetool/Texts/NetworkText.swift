@@ -1,20 +1,25 @@
 import Administration
+import DataModel
 
 /// Messages between nodes, in the form of Cassandra's `netstats`.
 enum NetworkText {
     /// - Parameter flags: of the command, by their first names.
-    static func statistics(_ report: NetworkReport, flags: [String], withPorts: Bool) -> String {
-        var text = "Mode: \(report.mode)\nNot sending any streams.\n"
+    static func statistics(
+        _ report: NetworkReport, _ streams: JSONValue, flags: [String], withPorts: Bool
+    ) -> String {
+        let isHuman: Bool = flags.contains("-H")
+        var text = "Mode: \(report.mode)\n" + StreamText.running(streams, isHuman: isHuman, withPorts: withPorts)
         if let attempted = report.readRepairsAttempted {
             text += "Read Repair Statistics:\nAttempted: \(attempted)\n"
             text += "Mismatch (Blocking): \(report.readRepairsBlocking ?? 0)\n"
             text += "Mismatch (Background): \(report.readRepairsBackground ?? 0)\n"
         }
+        if report.pools.isEmpty { return text }
         text += row("Pool Name", "Active", "Pending", "Completed", "Dropped")
         for pool in report.pools {
             text += row(pool.name, "n/a", String(pool.pending), String(pool.completed), String(pool.dropped))
         }
-        if flags.contains("-P") { text += "\n" + peers(report, isHuman: flags.contains("-H"), withPorts) }
+        if flags.contains("-P") { text += "\n" + peers(report, isHuman: isHuman, withPorts) }
         return text
     }
 

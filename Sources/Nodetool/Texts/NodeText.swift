@@ -30,6 +30,7 @@ enum NodeText {
                         + "\(rate) hit rate"
                 ))
         }
+        if let percent = report.percentRepaired { lines.append(("Percent Repaired", "\(percent)%")) }
         if report.tokens.count == 1 || showsTokens {
             lines += report.tokens.map { ("Token", String($0)) }
         } else if report.tokens.isEmpty {
@@ -37,7 +38,18 @@ enum NodeText {
         } else {
             lines.append(("Token", "(invoke with -T/--tokens to see all \(report.tokens.count) tokens)"))
         }
+        lines += [
+            ("Bootstrap state", bootstrapState(report.state)), ("Decommissioning", String(report.state == .leaving)),
+        ]
         return lines.map { name, value in TextTable.padded(name, 23) + ": " + value + "\n" }.joined()
+    }
+
+    private static func bootstrapState(_ state: RingState) -> String {
+        switch state {
+        case .joining: "IN_PROGRESS"
+        case .left: "DECOMMISSIONED"
+        case .normal, .leaving, .moving: "COMPLETED"
+        }
     }
 
     static func version(_ report: VersionReport, isVerbose: Bool) -> String {

@@ -209,7 +209,9 @@ enum OperationText {
     /// How far one is, in a line.
     static func line(_ report: OperationReport) -> String {
         var line: String = report.name + ": " + report.state.rawValue
-        if report.total > 0 {
+        if report.unit == "thousandths" {
+            line += ", " + FigureText.percent(Double(report.done) / 1_000, places: 1)
+        } else if report.total > 0 {
             let isBytes: Bool = report.unit == "bytes"
             let done: String = isBytes ? FigureText.byteCount(report.done) : String(report.done)
             let total: String = isBytes ? FigureText.byteCount(report.total) : "\(report.total) \(report.unit)"

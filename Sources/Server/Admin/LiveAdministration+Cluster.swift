@@ -26,8 +26,10 @@ extension LiveAdministration {
                 owned: ownership.shares.map { $0[member.id] ?? 0 }, releaseVersion: member.releaseVersion,
                 tokens: includesTokens || member.tokens.count == 1 ? member.tokens.map(\.value) : [])
         }
+        let hasLeft: Bool = metadata.member(NodeID(parts.local.hostID))?.state == .left
         return RingReport(
-            keyspace: keyspace, isOwnershipEffective: ownership.shares != nil, note: ownership.note, nodes: nodes)
+            keyspace: keyspace, isOwnershipEffective: ownership.shares != nil,
+            note: hasLeft ? "The node that was asked has left the ring" : ownership.note, nodes: nodes)
     }
 
     func cluster() async throws(AdminFailure) -> ClusterReport {

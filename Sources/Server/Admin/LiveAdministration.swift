@@ -118,7 +118,7 @@ final class LiveAdministration: NodeAdministration {
             residentByteCount: used?.resident, memoryByteCount: used?.machine,
             shardCount: parts.host.loops.count, epoch: Int(clamping: metadata.epoch),
             releaseVersion: ServerVersions.release, tokens: (own?.tokens ?? []).map(\.value),
-            cache: try await cacheFigures(parts))
+            cache: try await cacheFigures(parts), percentRepaired: repairedPercent())
     }
 
     /// Reads whose replicas differed, and those after which replicas had to be brought something.
@@ -142,6 +142,11 @@ final class LiveAdministration: NodeAdministration {
     }
 
     func network() async throws(AdminFailure) -> NetworkReport {
+        if isStarting {
+            return NetworkReport(
+                mode: "STARTING", readRepairsAttempted: nil, readRepairsBlocking: nil, readRepairsBackground: nil,
+                pools: [], peers: [])
+        }
         let (parts, metadata) = try current()
         let traffic: [PeerTraffic] = await parts.trafficWithOthers()
         let lanes: [(Lane, String)] = [
@@ -157,12 +162,26 @@ final class LiveAdministration: NodeAdministration {
         let own: Member? = metadata.member(NodeID(parts.local.hostID))
         let repairs: (attempted: Int, repaired: Int) = try await readRepairs(parts)
         return NetworkReport(
-            mode: draining.withLock { $0?.rawValue.uppercased() }
-                ?? RingState(own?.state ?? .joining).rawValue.uppercased(), readRepairsAttempted: repairs.attempted,
+            mode: operationMode(own?.state), readRepairsAttempted: repairs.attempted,
             readRepairsBlocking: repairs.repaired, readRepairsBackground: 0, pools: pools,
             peers: traffic.compactMap { peer in
                 metadata.member(peer.node).map { NetworkReport.Peer(peer, at: Endpoint($0.internode)) }
             })
+    }
+
+    /// Whether the node has no parts yet that could be asked.
+    private var isStarting: Bool {
+        life.withLock { life in
+            if case .starting = life { return true }
+            return false
+        }
+    }
+
+    /// In Cassandra's words. Whoever is no member yet waits for its turn to join.
+    private func operationMode(_ state: MemberState?) -> String {
+        if let draining = draining.withLock({ $0 }) { return draining.rawValue.uppercased() }
+        if state == .left { return "DECOMMISSIONED" }
+        return RingState(state ?? .joining).rawValue.uppercased()
     }
 
     // MARK: Hints
@@ -244,7 +263,8 @@ extension RingState {
         case .joining: self = .joining
         case .leaving: self = .leaving
         case .moving: self = .moving
-        case .normal, .left: self = .normal
+        case .normal: self = .normal
+        case .left: self = .left
         }
     }
 }

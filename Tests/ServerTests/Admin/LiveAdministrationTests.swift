@@ -91,6 +91,67 @@ import Testing
         }
     }
 
+    @Test func aNodeThatHasLeftSaysSo() throws {
+        let cluster = try LiveAdministrationTests.started()
+        try cluster.run { cluster in
+            func network(_ node: Int) async throws -> NetworkReport {
+                try await LiveAdministrationTests.get("/netstats", at: node, of: cluster, as: NetworkReport.self)
+            }
+            #expect(try await network(2).mode == "NORMAL")
+            let end = try await LiveAdministrationTests.client(cluster, 2).operate("/ring/decommission", []) { _ in }
+            #expect(end.state == .done)
+            #expect(try await network(2).mode == "DECOMMISSIONED")
+            let node = try await LiveAdministrationTests.get("/info", at: 2, of: cluster, as: NodeReport.self)
+            #expect(node.state == .left && node.tokens.isEmpty && !node.isServingClients)
+            let own = try await LiveAdministrationTests.get("/status", at: 2, of: cluster, as: RingReport.self)
+            #expect(own.nodes.count == 2 && own.note == "The node that was asked has left the ring")
+            let others = try await LiveAdministrationTests.get("/status", of: cluster, as: RingReport.self)
+            #expect(others.nodes.count == 2 && others.note == nil)
+            // What it cannot do any more it says in its own words.
+            await #expect(throws: AdminClientError.self) {
+                _ = try await LiveAdministrationTests.client(cluster, 2).operate(
+                    "/ring/removenode", [HTTPRequest.Parameter("node", "nobody")]
+                ) { _ in }
+            }
+        }
+    }
+
+    @Test func aRequestForWorkThatIsWrongIsRefusedInWords() throws {
+        let cluster = try LiveAdministrationTests.started()
+        try cluster.run { cluster in
+            await #expect(throws: AdminClientError.invalid("Host ID nobody not found.")) {
+                _ = try await LiveAdministrationTests.client(cluster, 0).operate(
+                    "/ring/removenode", [HTTPRequest.Parameter("node", "nobody")]
+                ) { _ in }
+            }
+            let alive: String = cluster.nodes[1].address.hostText
+            await #expect(
+                throws: AdminClientError.failed(
+                    "The node is alive: 'nodetool decommission' on it takes it out of the ring.")
+            ) {
+                _ = try await LiveAdministrationTests.client(cluster, 0).post(
+                    "/ring/assassinate", [HTTPRequest.Parameter("node", alive)])
+            }
+        }
+    }
+
+    @Test(arguments: ["gossip_info", "internode_inbound", "queries", "system_logs", "streaming", "repairs"])
+    func viewsOfTheClusterAreThere(view: String) throws {
+        let cluster = try LiveAdministrationTests.started()
+        try cluster.run { cluster in
+            let connection = try await cluster.clients.connect(to: cluster.nodes[0])
+            let rows = try await connection.query("SELECT * FROM system_views.\(view)").rows.count
+            switch view {
+            case "gossip_info": #expect(rows == 3)
+            case "internode_inbound": #expect(rows == 2)
+            // The statement itself is under way.
+            case "queries": #expect(rows >= 1)
+            default: break
+            }
+            connection.close()
+        }
+    }
+
     @Test func theClusterIsDescribed() throws {
         let cluster = try LiveAdministrationTests.started()
         try cluster.run { cluster in

@@ -23,8 +23,11 @@ extension LiveAdministration {
             },
             .change("/ring/assassinate") { (request) throws(AdminFailure) in
                 let node: NodeID = try self.node(request)
-                let ring: RingOperations = try self.current().parts.ring
-                try await self.carryOut { try await ring.assassinate(node) }
+                let parts: Node.Parts = try self.current().parts
+                guard !parts.gossip.liveness.isAlive(node) else {
+                    throw .unavailable("The node is alive: 'nodetool decommission' on it takes it out of the ring.")
+                }
+                try await self.carryOut { try await parts.ring.assassinate(node) }
             },
             .work("/ring/move") { (request) throws(AdminFailure) in
                 var tokens: [Token] = []
@@ -130,7 +133,9 @@ extension LiveAdministration {
             }
             let end: RingChangeEnd = try await ring.end(of: id) { progress in
                 operation.note(done: Int(progress.share * 1_000), of: 1_000, unit: "thousandths")
-                if !progress.words.isEmpty { operation.note(progress.words) }
+                if !progress.words.isEmpty {
+                    operation.note(LiveAdministration.withAddresses(progress.words, parts.metadata.current))
+                }
             }
             guard end == .done else { throw AdminFailure.unavailable("The \(name) was aborted.") }
             return .record(["change": .string(id.description)])
@@ -178,9 +183,23 @@ extension LiveAdministration {
             "replaced": change.replaced.map { .string($0.description) } ?? .null, "driver": address(change.driver),
             "is_aborting": .boolean(change.isAborting), "tokens": .array(change.tokens.map { .big($0.value) }),
             "handed_over_ranges": .integer(change.handedOver.count),
-            "share": progress.map { .decimal($0.share) } ?? .null, "waits_for": .optional(progress?.words),
+            "share": .decimal(progress?.share ?? LiveAdministration.share(of: change, metadata)),
+            "waits_for": .optional(progress.map { withAddresses($0.words, metadata) }),
             "fetching": .array((progress?.fetching ?? []).map(address)),
         ])
+    }
+
+    /// What of a change every node knows to have been handed over, from 0 to 1.
+    private static func share(of change: RingChange, _ metadata: ClusterMetadata) -> Double {
+        let whole: Double = metadata.remaining(of: change).union(change.handedOver).share
+        return whole > 0 ? change.handedOver.share / whole : 0
+    }
+
+    /// Addresses, which people know, instead of ids.
+    private static func withAddresses(_ words: String, _ metadata: ClusterMetadata?) -> String {
+        (metadata?.members ?? []).reduce(words) { words, member in
+            words.replacing(member.id.description, with: member.internode.hostText)
+        }
     }
 
     // MARK: Streams
@@ -189,14 +208,18 @@ extension LiveAdministration {
         operation.measure {
             let running: [StreamProgress] = streams.receiver.progress().filter { !$0.isDone }
             guard !running.isEmpty else { return nil }
-            return (running.reduce(0) { $0 + $1.byteCount }, running.reduce(0) { $0 + $1.byteTotal })
+            let byteCount: Int = running.reduce(0) { $0 + $1.byteCount }
+            // How much there is, is known only about; more of it may have come.
+            return (byteCount, max(byteCount, running.reduce(0) { $0 + $1.byteTotal }))
         }
     }
 
     private static func json(_ stream: StreamProgress, _ metadata: ClusterMetadata) -> JSONValue {
-        .record([
+        let address: SocketAddress? = metadata.member(stream.peer)?.internode
+        return .record([
             "id": .string(stream.id.description), "title": .string(stream.title),
-            "peer": .string(metadata.member(stream.peer)?.internode.hostText ?? stream.peer.description),
+            "peer": .string(address?.hostText ?? stream.peer.description),
+            "port": .optional(address.map { Int($0.port) }),
             "direction": .string(stream.isIncoming ? "receiving" : "sending"), "table": .optional(stream.table),
             "files": .integer(stream.fileCount), "files_total": .integer(stream.fileTotal),
             "bytes": .integer(stream.byteCount), "bytes_total": .integer(stream.byteTotal),
