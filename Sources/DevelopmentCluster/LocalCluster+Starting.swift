@@ -5,12 +5,14 @@ extension LocalCluster {
     /// How many lines of a log explain why a node did not start.
     private static let explainingLineCount = 20
 
-    /// Starts nodes at once and returns when all of them answer CQL and the running nodes see each other.
+    /// Starts nodes at once; `finish` waits for them.
     ///
-    /// - Parameter replaces: whether they take their own places again, without the data that they had.
-    func start(
+    /// - Parameters:
+    ///   - limit: for how long it waits; as long as a start takes when nil.
+    ///   - replaces: whether they take their own places again, without the data that they had.
+    func begin(
         _ nodes: [ClusterPlan.Node], of plan: ClusterPlan, within limit: Duration? = nil, replaces: Bool = false
-    ) async throws(ClusterFailure) {
+    ) async throws(ClusterFailure) -> Begun {
         try await checkPorts(of: nodes, plan)
         var started: [Started] = []
         for node in nodes {
@@ -23,10 +25,20 @@ extension LocalCluster {
             try await place.note(process)
             started.append(Started(node: node, place: place, process: process, logStart: logStart))
         }
-        for one in started {
-            try await awaitAnswer(of: one, plan, within: limit ?? (replaces ? patience.move : patience.start))
-        }
-        if !nodes.isEmpty { await awaitGreeting(plan) }
+        return Begun(plan: plan, nodes: started, limit: limit ?? (replaces ? patience.move : patience.start))
+    }
+
+    /// Returns when all that were started answer CQL and the running nodes see each other.
+    func finish(_ begun: Begun) async throws(ClusterFailure) {
+        for one in begun.nodes { try await awaitAnswer(of: one, begun.plan, within: begun.limit) }
+        if !begun.nodes.isEmpty { await awaitGreeting(begun.plan) }
+    }
+
+    /// Nodes that were started.
+    struct Begun: Sendable {
+        let plan: ClusterPlan
+        let nodes: [Started]
+        let limit: Duration
     }
 
     /// A node that was started and has not answered yet.
@@ -105,6 +117,37 @@ extension LocalCluster {
                 return addresses.allSatisfy(up.contains)
             }
         }
+    }
+
+    // MARK: One command at a time
+
+    /// Does something while no other command does anything with the folder.
+    func alone<Value: Sendable>(
+        _ work: () async throws(ClusterFailure) -> Value
+    ) async throws(ClusterFailure) -> Value {
+        var isLocked = false
+        var failure: ClusterFailure?
+        let isOurTurn: Bool = await holds(within: patience.turn) {
+            do throws(DiskError) {
+                try await host.disk.lockDirectory(folder)
+                isLocked = true
+            } catch {
+                if case .locked = error { return false }
+                failure = ClusterFailure(SmallFile.words(error))
+            }
+            return true
+        }
+        if let failure { throw failure }
+        guard isOurTurn, isLocked else {
+            throw ClusterFailure(
+                "Another command is at work with the cluster in \(folder): try again when it has ended.")
+        }
+        let result: Result<Value, ClusterFailure>
+        do throws(ClusterFailure) {
+            result = .success(try await work())
+        } catch { result = .failure(error) }
+        await host.disk.unlockDirectory(folder)
+        return try result.get()
     }
 
     // MARK: Waiting

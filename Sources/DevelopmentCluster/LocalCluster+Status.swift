@@ -8,6 +8,8 @@ package struct ClusterStatus: Report {
         case up
         /// Its process runs and does not answer CQL.
         case starting
+        /// It is out of the ring; its process runs on without clients.
+        case left
         /// It has no process.
         case down
     }
@@ -82,13 +84,36 @@ package struct ClusterStatus: Report {
 }
 
 extension LocalCluster {
+    /// Whether a node that runs says that it is out of the ring.
+    func hasLeft(_ node: ClusterPlan.Node, _ plan: ClusterPlan) async -> Bool {
+        let client = AdminClient(node.address, port: plan.ports.admin, timeout: .seconds(2), host: host)
+        return (try? await client.get("/info", as: NodeReport.self))?.state == .left
+    }
+
+    /// Whether the nodes that run know a ring without this one; nil when none of them can be asked.
+    func isGone(_ node: ClusterPlan.Node, _ plan: ClusterPlan) async -> Bool? {
+        for other in plan.nodes where other.number != node.number {
+            guard await runningProcess(of: other) != nil else { continue }
+            let client = AdminClient(other.address, port: plan.ports.admin, timeout: .seconds(2), host: host)
+            guard let ring = try? await client.get("/status", as: RingReport.self) else { continue }
+            return !ring.nodes.contains { $0.endpoint.address == node.address }
+        }
+        return nil
+    }
+
     package func status() async throws(ClusterFailure) -> ClusterStatus {
         let plan: ClusterPlan = try await knownPlan()
         var nodes: [ClusterStatus.Node] = []
         for node in plan.nodes {
             let process: Int32? = await runningProcess(of: node)
             var state = ClusterStatus.State.down
-            if process != nil { state = await answers(address(node, plan.ports.native)) ? .up : .starting }
+            if process != nil {
+                if await answers(address(node, plan.ports.native)) {
+                    state = .up
+                } else {
+                    state = await hasLeft(node, plan) ? .left : .starting
+                }
+            }
             nodes.append(
                 ClusterStatus.Node(
                     number: node.number, address: node.address, port: Int(plan.ports.native),

@@ -7,8 +7,10 @@ package import Environment
 ///     FOLDER/cluster.json      which nodes there are, and their settings
 ///     FOLDER/node1/            martlet.pid   martlet.log   data/
 ///
-/// Everything is in the folder and in the processes, so that each command may be a process of its own. A process that is
-/// noted in a pid file and does not run this node is left alone.
+/// Everything is in the folder and in the processes, so that each command may be a process of its own. A command has the
+/// folder for itself (`lockDirectory`) while it decides what there is to be and begins it, and not while it waits for
+/// nodes: a node can be killed while another one joins. A process that is noted in a pid file and does not run this node
+/// is left alone.
 package struct LocalCluster: Sendable {
     /// How long things may take.
     package struct Patience: Sendable {
@@ -19,6 +21,8 @@ package struct LocalCluster: Sendable {
         package var kill: Duration = .seconds(10)
         /// For the nodes to see each other, once they answer.
         package var greeting: Duration = .seconds(15)
+        /// For another command to be done with the folder.
+        package var turn: Duration = .seconds(10)
         package var interval: Duration = .milliseconds(100)
 
         package init() {}
@@ -52,6 +56,14 @@ package struct LocalCluster: Sendable {
     ///
     /// - Parameter wanted: what a new cluster is to be; it must not contradict the one that is there.
     package func up(_ wanted: ClusterPlan, mustMatch: Bool) async throws(ClusterFailure) {
+        try await SmallFile.attempt { () async throws(DiskError) in try await host.disk.createDirectory(folder) }
+        let begun: Begun = try await alone { () async throws(ClusterFailure) in
+            try await beginAll(wanted, mustMatch: mustMatch)
+        }
+        try await finish(begun)
+    }
+
+    private func beginAll(_ wanted: ClusterPlan, mustMatch: Bool) async throws(ClusterFailure) -> Begun {
         let plan: ClusterPlan
         if let known = try await loadPlan() {
             if mustMatch, known.datacenters != wanted.datacenters {
@@ -62,19 +74,40 @@ package struct LocalCluster: Sendable {
             plan = known
         } else {
             plan = wanted
-            try await SmallFile.attempt { () async throws(DiskError) in try await host.disk.createDirectory(folder) }
             try await store(plan)
         }
         var idle: [ClusterPlan.Node] = []
-        for node in plan.nodes where await runningProcess(of: node) == nil { idle.append(node) }
+        var starting: [Started] = []
+        for node in plan.nodes {
+            guard let process = await runningProcess(of: node) else {
+                idle.append(node)
+                continue
+            }
+            // Another command has started it.
+            if await answers(address(node, plan.ports.native)) { continue }
+            starting.append(Started(node: node, place: nodeFolder(node), process: process, logStart: 0))
+        }
         if idle.isEmpty {
             say("All \(plan.nodes.count) nodes are running already.")
         }
-        try await start(idle, of: plan)
+        let begun: Begun = try await begin(idle, of: plan)
+        return Begun(plan: plan, nodes: begun.nodes + starting, limit: begun.limit)
     }
 
     /// - Parameter replaces: whether the nodes, whose data are gone, take their own places again as new nodes.
     package func start(_ numbers: [Int], replaces: Bool = false) async throws(ClusterFailure) {
+        _ = try await knownPlan()
+        // Those that take their own places do so one after the other: each fetches what the others have.
+        let groups: [[Int]] = replaces ? numbers.map { [$0] } : [numbers]
+        for group in groups {
+            let begun: Begun = try await alone { () async throws(ClusterFailure) in
+                try await begin(group, replaces: replaces)
+            }
+            try await finish(begun)
+        }
+    }
+
+    private func begin(_ numbers: [Int], replaces: Bool) async throws(ClusterFailure) -> Begun {
         let plan: ClusterPlan = try await knownPlan()
         var nodes: [ClusterPlan.Node] = []
         for number in numbers {
@@ -84,44 +117,69 @@ package struct LocalCluster: Sendable {
             }
             nodes.append(node)
         }
-        guard replaces else { return try await start(nodes, of: plan) }
-        // One takes its place after the other: each fetches what the others have.
-        for node in nodes { try await start([node], of: plan, replaces: true) }
+        return try await begin(nodes, of: plan, replaces: replaces)
     }
 
     /// Adds a node and starts it; returns when it has its data and answers.
     package func add(to datacenter: String?) async throws(ClusterFailure) {
-        var plan: ClusterPlan = try await knownPlan()
-        let node: ClusterPlan.Node = try plan.add(to: datacenter)
-        try await checkPorts(of: [node], plan)
-        try await store(plan)
-        try await start([node], of: plan, within: patience.move)
+        _ = try await knownPlan()
+        let begun: Begun = try await alone { () async throws(ClusterFailure) in
+            var plan: ClusterPlan = try await knownPlan()
+            let node: ClusterPlan.Node = try plan.add(to: datacenter)
+            try await checkPorts(of: [node], plan)
+            try await store(plan)
+            return try await begin([node], of: plan, within: patience.move)
+        }
+        try await finish(begun)
     }
 
-    /// Takes nodes out, one after the other: each hands over what it has, then ends, and its folder goes.
+    /// Takes nodes out, one after the other: each hands over what it has, then ends, and its folder goes. Of those that are
+    /// out of the ring already only that is left to be done.
     package func remove(_ numbers: [Int]) async throws(ClusterFailure) {
-        for (node, process) in try await running(numbers) {
-            say("Node \(node.number) hands over what it has.")
-            let client = AdminClient(
-                node.address, port: try await knownPlan().ports.admin, timeout: patience.move, host: host)
-            let end: OperationReport
-            do throws(AdminClientError) {
-                end = try await client.operate("/ring/decommission", []) { _ in }
-            } catch {
-                throw ClusterFailure("Node \(node.number) cannot leave: \(error)")
+        for number in numbers {
+            let plan: ClusterPlan = try await knownPlan()
+            let node: ClusterPlan.Node = try plan.node(number)
+            if let process = await runningProcess(of: node) {
+                if !(await hasLeft(node, plan)) { try await decommission(node, plan) }
+                processes.terminate(process)
+                guard await hasEnded(node, process, within: patience.stop) else {
+                    throw ClusterFailure("Node \(number) has left, and its process \(process) has not ended.")
+                }
+            } else {
+                guard await isGone(node, plan) == true else {
+                    throw ClusterFailure(
+                        "Node \(number) is not running and still in the ring: start it first, or take it out with "
+                            + "'martlet nodetool removenode' on another node.")
+                }
             }
-            guard end.state == .done else {
-                throw ClusterFailure("Node \(node.number) cannot leave: \(end.reason ?? "it was stopped").")
+            try await alone { () async throws(ClusterFailure) in
+                try await nodeFolder(node).remove()
+                var plan: ClusterPlan = try await knownPlan()
+                plan.remove(number)
+                try await store(plan)
             }
-            processes.terminate(process)
-            guard await hasEnded(node, process, within: patience.stop) else {
-                throw ClusterFailure("Node \(node.number) has left, and its process \(process) has not ended.")
-            }
-            try await nodeFolder(node).remove()
-            var plan: ClusterPlan = try await knownPlan()
-            plan.remove(node.number)
-            try await store(plan)
-            say("Node \(node.number) has left.")
+            say("Node \(number) has left.")
+        }
+    }
+
+    private func decommission(_ node: ClusterPlan.Node, _ plan: ClusterPlan) async throws(ClusterFailure) {
+        say("Node \(node.number) hands over what it has.")
+        let client = AdminClient(node.address, port: plan.ports.admin, timeout: patience.move, host: host)
+        let end: OperationReport
+        do throws(AdminClientError) {
+            end = try await client.operate("/ring/decommission", []) { _ in }
+        } catch {
+            throw ClusterFailure("Node \(node.number) cannot leave: \(LocalCluster.words(error))")
+        }
+        guard end.state == .done else {
+            throw ClusterFailure("Node \(node.number) cannot leave: \(end.reason ?? "it was stopped").")
+        }
+    }
+
+    private static func words(_ error: AdminClientError) -> String {
+        switch error {
+        case .invalid(let reason), .failed(let reason): reason
+        case .unknownHost, .refused, .timedOut, .notAdmin: "\(error)"
         }
     }
 
@@ -150,6 +208,11 @@ package struct LocalCluster: Sendable {
 
     /// Stops all nodes; their data stays.
     package func down() async throws(ClusterFailure) {
+        _ = try await knownPlan()
+        try await alone { () async throws(ClusterFailure) in try await stopAll() }
+    }
+
+    private func stopAll() async throws(ClusterFailure) {
         let plan: ClusterPlan = try await knownPlan()
         var ending: [(node: ClusterPlan.Node, process: Int32)] = []
         for node in plan.nodes {
@@ -170,6 +233,11 @@ package struct LocalCluster: Sendable {
 
     /// Kills all nodes and removes what there is of them.
     package func destroy() async throws(ClusterFailure) {
+        _ = try await knownPlan()
+        try await alone { () async throws(ClusterFailure) in try await removeAll() }
+    }
+
+    private func removeAll() async throws(ClusterFailure) {
         let plan: ClusterPlan = try await knownPlan()
         for node in plan.nodes {
             if let process = await runningProcess(of: node) {

@@ -110,7 +110,7 @@ enum SmallFile {
         try await disk.remove(path)
     }
 
-    private static func words(_ error: DiskError) -> String {
+    static func words(_ error: DiskError) -> String {
         switch error {
         case .notFound(let path): "There is no \(path)."
         case .alreadyExists(let path): "\(path) is there already."

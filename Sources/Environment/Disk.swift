@@ -38,6 +38,9 @@ public protocol Disk: Sendable {
     ///
     /// - Throws: `.locked` when another process has it.
     func lockDirectory(_ path: String) async throws(DiskError)
+
+    /// Lets go of a folder that this process has locked; of another one it does nothing.
+    func unlockDirectory(_ path: String) async
 }
 
 public enum DiskEntryKind: Sendable, Equatable {

@@ -255,6 +255,30 @@ private final class Spoken: Sendable {
         #expect(try world.run { try await host.disk.kind(of: "/d") } == nil)
     }
 
+    @Test func twoCommandsDoNotGetInEachOthersWay() throws {
+        try run { try await LocalClusterTests.up($0, "dc1:1") }
+        try run { cluster in
+            async let first: Void = cluster.add(to: nil)
+            async let second: Void = cluster.add(to: nil)
+            try await first
+            try await second
+        }
+        #expect(try states() == ["1 up 101", "2 up 102", "3 up 103"])
+    }
+
+    @Test func aCommandSaysThatAnotherOneIsAtWork() throws {
+        try run { try await LocalClusterTests.up($0, "dc1:1") }
+        let host: Host = self.host
+        let words: String? = try failure { cluster in
+            try await host.disk.lockDirectory("/d")
+            try await cluster.add(to: nil)
+        }
+        #expect(words == "Another command is at work with the cluster in /d: try again when it has ended.")
+        // To kill a node nobody has to wait.
+        try run { try await $0.kill([1]) }
+        #expect(try states() == ["1 down -"])
+    }
+
     @Test func tellsThatItsFileIsDamaged() throws {
         let host: Host = self.host
         try run { try await LocalClusterTests.up($0) }

@@ -187,4 +187,9 @@ final class MountedDisk: Disk, @unchecked Sendable {
             disk.lockedDirectories.append(directory)
         }
     }
+
+    func unlockDirectory(_ path: String) async {
+        guard let directory = try? disk.directory(at: path) else { return }
+        disk.lockedDirectories.removeAll { $0 === directory }
+    }
 }

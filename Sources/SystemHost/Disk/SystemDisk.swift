@@ -7,7 +7,7 @@ import Synchronization
 final class SystemDisk: Disk {
     private let threads: BlockingThreads
     /// Descriptors of locked folders: the system frees the locks when they are closed.
-    private let locks = Mutex<[Int32]>([])
+    private let locks = Mutex<[(path: String, descriptor: Int32)]>([])
 
     init(threads: BlockingThreads) {
         self.threads = threads
@@ -128,13 +128,20 @@ final class SystemDisk: Disk {
             Glibc.close(descriptor)
             throw code == EWOULDBLOCK ? .locked(path: path) : .system(code, path)
         }
-        locks.withLock { $0.append(descriptor) }
+        locks.withLock { $0.append((path, descriptor)) }
+    }
+
+    func unlockDirectory(_ path: String) async {
+        let descriptor: Int32? = locks.withLock { locks in
+            locks.firstIndex { $0.path == path }.map { locks.remove(at: $0).descriptor }
+        }
+        if let descriptor { Glibc.close(descriptor) }
     }
 
     /// Lets go of every folder that was locked.
     func unlockDirectories() {
         let descriptors: [Int32] = locks.withLock { locks in
-            let taken: [Int32] = locks
+            let taken: [Int32] = locks.map(\.descriptor)
             locks = []
             return taken
         }

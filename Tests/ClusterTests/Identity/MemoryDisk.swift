@@ -13,6 +13,7 @@ final class MemoryDisk: Disk {
     func syncDirectory(_ path: String) async throws(DiskError) {}
     func freeByteCount(_ path: String) async throws(DiskError) -> Int { 1 << 30 }
     func lockDirectory(_ path: String) async throws(DiskError) {}
+    func unlockDirectory(_ path: String) async {}
 
     func kind(of path: String) async throws(DiskError) -> DiskEntryKind? {
         bytes(path).map { .file(byteCount: $0.count) }

@@ -202,6 +202,9 @@ let diskRules: [Rule] = [
         try await host.disk.lockDirectory(folder)
         await expectFailure(.locked(path: folder)) { () throws(DiskError) in try await host.disk.lockDirectory(folder) }
         try await host.disk.lockDirectory("\(folder)/other")
+        await host.disk.unlockDirectory(folder)
+        await host.disk.unlockDirectory(folder)
+        try await host.disk.lockDirectory(folder)
     },
     Rule("reads overlap") { host, folder in
         let file = try await host.disk.open("\(folder)/f", .create)
