@@ -19,12 +19,17 @@ package struct HTTPResponse: Equatable, Sendable {
     ///
     /// - Parameter hasBody: false for the answer to HEAD, which tells of the body without showing it.
     package func bytes(keepsConnection: Bool, hasBody: Bool = true) -> [UInt8] {
+        head(keepsConnection: keepsConnection) + (hasBody ? body : [])
+    }
+
+    /// The bytes in front of the body.
+    package func head(keepsConnection: Bool) -> [UInt8] {
         var head = "HTTP/1.1 \(status) \(HTTPResponse.reason(status))\r\n"
         head += "Content-Type: \(contentType)\r\nContent-Length: \(body.count)\r\nCache-Control: no-store\r\n"
         if asksForPassword { head += "WWW-Authenticate: Basic realm=\"martlet\", charset=\"UTF-8\"\r\n" }
         if !allowed.isEmpty { head += "Allow: \(allowed.joined(separator: ", "))\r\n" }
         if !keepsConnection { head += "Connection: close\r\n" }
-        return Array((head + "\r\n").utf8) + (hasBody ? body : [])
+        return Array((head + "\r\n").utf8)
     }
 
     /// The head of an answer whose body comes piece by piece and ends with the connection.

@@ -221,8 +221,10 @@ final class AdminConnection: ConnectionHandler, @unchecked Sendable {
     }
 
     private func send(_ response: HTTPResponse, isLast: Bool, hasBody: Bool = true) {
-        var writer = ByteWriter()
-        writer.write(response.bytes(keepsConnection: !isLast, hasBody: hasBody))
+        let head: [UInt8] = response.head(keepsConnection: !isLast)
+        var writer = ByteWriter(capacity: head.count + (hasBody ? response.body.count : 0))
+        writer.write(head)
+        if hasBody { writer.write(response.body) }
         connection?.send(&writer)
         if isLast { end() }
     }

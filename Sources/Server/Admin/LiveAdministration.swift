@@ -30,6 +30,8 @@ final class LiveAdministration: NodeAdministration {
     /// Whether requests are being counted by partition.
     let isSampling = Atomic<Bool>(false)
     let draining = Mutex<Draining?>(nil)
+    /// Of the last metadata that `/metrics` was asked for.
+    let labels = Mutex<MetricsLabels?>(nil)
     private let startedLogs = Mutex<NodeLog?>(nil)
     private let silentLogs: NodeLog
     private let startedAt: UInt64

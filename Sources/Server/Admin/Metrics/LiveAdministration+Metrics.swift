@@ -6,6 +6,7 @@ import Environment
 import Primitives
 import Query
 import Storage
+import Synchronization
 
 /// All numbers of the node for Prometheus.
 extension LiveAdministration {
@@ -19,14 +20,13 @@ extension LiveAdministration {
 
     private func metrics() async throws(AdminFailure) -> [UInt8] {
         let (parts, metadata) = try current()
-        let tables: [TableDefinition] = LiveAdministration.stored(LiveSchema.whole(metadata.schema))
+        let tables: MetricsLabels = metricsLabels(metadata)
         let numbers: MetricsNumbers = try await carryOut {
-            let ids: [UUID] = tables.map(\.id)
-            return MetricsNumbers(
-                tables: try await parts.engine.figures(of: ids, withPartitions: false),
+            MetricsNumbers(
+                tables: try await parts.engine.figures(of: tables.ids, withPartitions: false),
                 pending: try await parts.engine.pendingCompactions(), work: try await parts.engine.work())
         }
-        var writer = MetricsWriter(capacity: 64 << 10 + tables.count << 12)
+        var writer = MetricsWriter(capacity: 64 << 10 + tables.ids.count << 12)
         await writeNode(&writer, parts, metadata)
         MetricsTables.write(&writer, tables, numbers)
         try await writeClients(&writer, parts)
@@ -35,6 +35,13 @@ extension LiveAdministration {
         await writeInternode(&writer, parts, metadata)
         await writeHints(&writer, parts)
         return writer.bytes
+    }
+
+    private func metricsLabels(_ metadata: ClusterMetadata) -> MetricsLabels {
+        if let known = labels.withLock({ $0 }), known.epoch == metadata.schema.epoch { return known }
+        let made = MetricsLabels(metadata)
+        labels.withLock { $0 = made }
+        return made
     }
 
     private func writeNode(_ writer: inout MetricsWriter, _ parts: Node.Parts, _ metadata: ClusterMetadata) async {
@@ -155,87 +162,5 @@ extension LiveAdministration {
         writer.sample(.none, delivered.delivered)
         writer.family("martlet_hints_pending_bytes", .gauge, "Bytes of hints that wait.")
         writer.sample(.none, backlog.reduce(0) { $0 + $1.byteCount })
-    }
-}
-
-/// What `/metrics` shows of storage, gathered with one visit to each shard.
-struct MetricsNumbers: Sendable {
-    let tables: [(statistics: TableStatistics, meters: TableMeters)]
-    let pending: [UUID: Int]
-    let work: [ShardWork]
-}
-
-/// The tables' part of `/metrics`.
-enum MetricsTables {
-    private static let gauges: [(StaticString, StaticString, @Sendable (TableStatistics) -> Int)] = [
-        ("martlet_table_sstables", "SSTables.", { $0.sstableCount }),
-        ("martlet_table_disk_bytes", "Bytes of SSTables.", { $0.diskByteCount }),
-        ("martlet_table_uncompressed_bytes", "Bytes of rows in SSTables before compression.", { $0.rawByteCount }),
-        ("martlet_table_memtable_bytes", "Bytes in memory that are not in SSTables yet.", { $0.memtableByteCount }),
-        ("martlet_table_partitions", "Partitions, about.", { $0.estimatedPartitionCount }),
-        ("martlet_table_tombstones", "Tombstones and expiring values in SSTables.", { $0.tombstoneCount }),
-        ("martlet_table_largest_sstable_bytes", "Bytes of the largest SSTable.", { $0.largestFileByteCount }),
-        ("martlet_table_file_memory_bytes", "Memory of filters and indexes.", { $0.residentByteCount }),
-    ]
-    private static let counters: [(StaticString, StaticString, @Sendable (TableStatistics) -> Int)] = [
-        ("martlet_table_reads_total", "Reads of single partitions on this node.", { $0.readCount }),
-        ("martlet_table_range_reads_total", "Reads of ranges of partitions on this node.", { $0.rangeCount }),
-        ("martlet_table_writes_total", "Writes on this node.", { $0.writeCount }),
-        ("martlet_table_flushes_total", "Memtables that were written to files.", { $0.flushCount }),
-        ("martlet_table_flushed_bytes_total", "Bytes that flushes have written.", { $0.flushedByteCount }),
-        ("martlet_table_compactions_total", "Compactions that have ended.", { $0.compactionCount }),
-        ("martlet_table_compacted_bytes_total", "Bytes that compactions have written.", { $0.compactedByteCount }),
-    ]
-    private static let times: [(StaticString, StaticString, @Sendable (TableMeters) -> LogHistogram)] = [
-        ("martlet_table_read_latency_seconds", "How long reads of partitions took here.", { $0.readNanoseconds }),
-        ("martlet_table_range_latency_seconds", "How long reads of ranges took here.", { $0.rangeNanoseconds }),
-        ("martlet_table_write_latency_seconds", "How long writes took here.", { $0.writeNanoseconds }),
-    ]
-
-    static func write(_ writer: inout MetricsWriter, _ tables: [TableDefinition], _ numbers: MetricsNumbers) {
-        let labels: [MetricsWriter.Labels] = tables.map {
-            MetricsWriter.Labels(["keyspace": $0.keyspace, "table": $0.name])
-        }
-        for (name, help, value) in gauges {
-            writer.family(name, .gauge, help)
-            for place in tables.indices { writer.sample(labels[place], value(numbers.tables[place].statistics)) }
-        }
-        writer.family("martlet_table_pending_compactions", .gauge, "Compactions that wait.")
-        for place in tables.indices { writer.sample(labels[place], numbers.pending[tables[place].id] ?? 0) }
-        for (name, help, value) in counters {
-            writer.family(name, .counter, help)
-            for place in tables.indices { writer.sample(labels[place], value(numbers.tables[place].statistics)) }
-        }
-        // What has never happened has no distribution.
-        for (name, help, value) in times {
-            writer.family(name, .histogram, help)
-            for place in tables.indices {
-                let histogram: LogHistogram = value(numbers.tables[place].meters)
-                if histogram.isEmpty { continue }
-                writer.histogram(labels[place], histogram, bounds: .coarseTimes, isTime: true)
-            }
-        }
-        writer.family("martlet_table_sstables_per_read", .histogram, "SSTables that reads looked into.")
-        for place in tables.indices {
-            let histogram: LogHistogram = numbers.tables[place].meters.filesPerRead
-            if !histogram.isEmpty { writer.histogram(labels[place], histogram, bounds: .counts, isTime: false) }
-        }
-    }
-
-    static func writeCache(_ writer: inout MetricsWriter, _ work: [ShardWork]) {
-        func sum(_ value: (ShardWork) -> Int) -> Int { work.reduce(0) { $0 + value($1) } }
-        writer.family("martlet_block_cache_bytes", .gauge, "Bytes of blocks in memory.")
-        writer.sample(.none, sum(\.cacheByteCount))
-        writer.family("martlet_block_cache_limit_bytes", .gauge, "How many there may be.")
-        writer.sample(.none, sum(\.cacheByteLimit))
-        writer.family("martlet_block_cache_blocks", .gauge, "Blocks in memory.")
-        writer.sample(.none, sum(\.cacheEntryCount))
-        writer.family("martlet_block_cache_hits_total", .counter, "Blocks that were found in memory.")
-        writer.sample(.none, sum(\.cache.hitCount))
-        writer.family("martlet_block_cache_misses_total", .counter, "Blocks that were not.")
-        writer.sample(.none, sum(\.cache.missCount))
-        writer.family("martlet_memtable_bytes", .gauge, "Memory of memtables.")
-        writer.sample(MetricsWriter.Labels(["state": "active"]), sum(\.activeByteCount))
-        writer.sample(MetricsWriter.Labels(["state": "flushing"]), sum(\.frozenByteCount))
     }
 }

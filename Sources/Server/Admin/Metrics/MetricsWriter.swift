@@ -47,6 +47,8 @@ package struct MetricsWriter {
     /// The name of the family that is being written, and that of its buckets.
     private var name: [UInt8] = []
     private var bucketName: [UInt8] = []
+    /// What the lines of all buckets of a histogram begin with.
+    private var prefix: [UInt8] = []
 
     package init(capacity: Int = 0) {
         bytes.reserveCapacity(capacity)
@@ -100,17 +102,18 @@ package struct MetricsWriter {
     ) {
         var seen: UInt64 = 0
         var next = 0
+        prefix.removeAll(keepingCapacity: true)
+        prefix += bucketName
+        prefix += labels.bucket
         for (end, text) in zip(bounds.buckets, bounds.texts) {
             seen &+= histogram.count(inBuckets: next..<end)
             next = end
-            bytes += bucketName
-            bytes += labels.bucket
+            bytes += prefix
             bytes += text
             append(seen)
             endLine()
         }
-        bytes += bucketName
-        bytes += labels.bucket
+        bytes += prefix
         bytes += MetricsBounds.infinite
         append(histogram.count)
         endLine()
