@@ -96,8 +96,9 @@ struct ShardFolders {
         }
         var listed: Set<UInt64> = []
         for table in manifest.tables { listed.formUnion(table.files.map(\.generation)) }
+        let hashes: String? = manifest.hashSave.map { HashTreeFile.name($0.number) }
         do throws(DiskError) {
-            for name in try await disk.list(folder) where name != "manifest" && name != HashTreeFile.name {
+            for name in try await disk.list(folder) where name != "manifest" && name != hashes {
                 if let generation = SSTableName.generation(of: name), listed.contains(generation) { continue }
                 try await disk.remove(folder + "/" + name)
             }

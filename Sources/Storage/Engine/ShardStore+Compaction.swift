@@ -135,6 +135,8 @@ extension ShardStore {
         }
         await flusher?.wait()
         await compactor?.wait()
+        hashSaver?.cancel()
+        await hashSaver?.wait()
         await saveHashes()
         for id in tableIDs {
             for file in table(id)?.sstables ?? [] { await file.table.close() }

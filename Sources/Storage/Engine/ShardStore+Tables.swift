@@ -19,17 +19,18 @@ extension ShardStore {
         let files: [LiveSSTable] = table.sstables
         let position: LogPosition = lastLogged
         do throws(StorageError) {
-            try await editManifest { $0.truncate(table.id, at: position, isDropped: isDropped) }
+            try await table.change(nil) { () throws(StorageError) in
+                try await editManifest { $0.truncate(table.id, at: position, isDropped: isDropped) }
+                for memtable in doomed {
+                    forget(memtable, of: table)
+                    memtable.tellWaiting(nil)
+                }
+                table.replaceSSTables(removing: files.map(\.generation), adding: [])
+            }
         } catch {
             startFlusher()
             throw error
         }
-        for memtable in doomed {
-            forget(memtable, of: table)
-            memtable.tellWaiting(nil)
-        }
-        table.replaceSSTables(removing: files.map(\.generation), adding: [])
-        table.markChanged()
         retire(files + doomed.compactMap(\.file))
         logFlushed(table.id, upTo: position)
         if isDropped { removeTable(table.id) }

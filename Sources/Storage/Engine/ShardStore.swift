@@ -68,6 +68,12 @@ public final class ShardStore: @unchecked Sendable {
     var purgeRule: PurgeRule?
     /// Limits how fast data is hashed.
     package let hashThrottle: CompactionThrottle
+    /// Held by the one who saves hashes.
+    let hashGate = SerialGate()
+    /// Names the file of hashes that the manifest speaks of; 0 before the first.
+    var hashSaveNumber: UInt64 = 0
+    var savedHashByteCount = 0
+    var hashSaver: (any BackgroundWork)?
     var compactionQueue: [TableStore] = []
     /// Told of every compaction that has ended well.
     var whenCompacted: (@Sendable (CompactionRecord) -> Void)?
@@ -265,6 +271,8 @@ public final class ShardStore: @unchecked Sendable {
         var next: ShardManifest = manifest
         edit(&next)
         next.nextGeneration = nextGeneration
+        // Which leaves have changed is durable with what has changed them.
+        next.hashSave = hashSave
         if next == manifest { return }
         try await manifestFile.write(next.encoded())
         manifest = next

@@ -335,8 +335,10 @@ extension ShardStore {
             added.append(LiveSSTable(file, entry: entry))
         }
         let entries: [ShardManifest.File] = added.map(\.entry)
-        try await editManifest { $0.add(entries, to: table.id, flushed: .start) }
-        table.replaceSSTables(removing: [], adding: added)
+        try await table.change(added.compactMap(\.table.tokens)) { () throws(StorageError) in
+            try await editManifest { $0.add(entries, to: table.id, flushed: .start) }
+            table.replaceSSTables(removing: [], adding: added)
+        }
         suspectFiles(of: table)
         requestCompaction(table)
     }

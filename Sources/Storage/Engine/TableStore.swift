@@ -58,6 +58,8 @@ public final class TableStore: @unchecked Sendable {
     var hashes = HashTree()
     /// How often the files have come to hold something else: not with compactions.
     var contentChangeCount: UInt64 = 0
+    /// Changes of the files that the manifest has, or is about to have, and readers do not.
+    var contentChangesUnderWay = 0
 
     init(_ definition: TableDefinition, isLogged: Bool, isOrphan: Bool = false, shard: ShardStore) {
         self.definition = definition
@@ -71,6 +73,13 @@ public final class TableStore: @unchecked Sendable {
 
     /// Takes another definition of the same table.
     func replaceDefinition(_ definition: TableDefinition) {
+        let before: TableOptions = self.definition.options
+        // Hashes hold for comparisons that leave out what may be purged, so what may be purged must only grow.
+        if before.gcGraceSeconds != definition.options.gcGraceSeconds
+            || before.tombstoneGC != definition.options.tombstoneGC
+        {
+            markChanged()
+        }
         self.definition = definition
         noteColumns()
     }
@@ -85,6 +94,24 @@ public final class TableStore: @unchecked Sendable {
     package func markChanged(_ tokens: ClosedRange<Token>? = nil) {
         contentChangeCount &+= 1
         if let tokens { hashes.forget(tokens) } else { hashes.forgetAll() }
+    }
+
+    /// Does something that changes what the files hold in some tokens, in all when nil: what is known of them is forgotten
+    /// durably with the edit of the manifest that `body` makes, and nothing new is kept until it has ended.
+    func change<Value>(
+        _ tokens: [ClosedRange<Token>]?, _ body: () async throws(StorageError) -> Value
+    ) async throws(StorageError) -> Value {
+        func mark() {
+            guard let tokens else { return markChanged() }
+            for run in tokens { markChanged(run) }
+        }
+        mark()
+        contentChangesUnderWay += 1
+        defer {
+            contentChangesUnderWay -= 1
+            mark()
+        }
+        return try await body()
     }
 
     /// Takes files in and lets others go, in one step as readers see it.

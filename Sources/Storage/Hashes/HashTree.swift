@@ -15,6 +15,8 @@ package struct HashTree: Sendable, Equatable {
         package let life: LeafLife
         /// False once something inside has changed.
         fileprivate(set) var isKnown: Bool
+        /// Its place in what was saved last; −1 when it is not there.
+        fileprivate var savedPlace: Int32 = -1
 
         package init(tokens: ClosedRange<Token>, hash: LeafHash, life: LeafLife) {
             self.tokens = tokens
@@ -28,6 +30,12 @@ package struct HashTree: Sendable, Equatable {
     package static let leafLimit = 1 << 15
 
     private var leaves: [Leaf] = []
+    /// Whether what was saved last has an entry of this tree.
+    private(set) var isSaved = false
+    /// Which leaves of that entry are not right any more.
+    private(set) var stale = StaleLeaves()
+    /// Whether something is known that was not saved.
+    private(set) var hasUnsaved = false
 
     package init() {}
 
@@ -52,6 +60,7 @@ package struct HashTree: Sendable, Equatable {
     /// kept.
     package mutating func put(_ added: [Leaf]) {
         guard let first = added.first, let last = added.last else { return }
+        hasUnsaved = true
         let start: Int = place(of: first.tokens.lowerBound)
         var end: Int = start
         while end < leaves.count, leaves[end].tokens.lowerBound <= last.tokens.upperBound { end += 1 }
@@ -64,14 +73,36 @@ package struct HashTree: Sendable, Equatable {
                 merged.append(leaves[old])
                 old += 1
             }
-            while old < end, leaves[old].tokens.overlaps(leaf.tokens) { old += 1 }
+            var leaf: Leaf = leaf
+            while old < end, leaves[old].tokens.overlaps(leaf.tokens) {
+                if leaves[old].tokens == leaf.tokens, leaves[old].isKnown {
+                    // Nothing has changed, so what is saved of it stays right in the frames that it is for.
+                    leaf.savedPlace = leaves[old].savedPlace
+                } else {
+                    outdate(leaves[old])
+                }
+                old += 1
+            }
             merged.append(leaf)
         }
         merged += leaves[old..<end]
         leaves.replaceSubrange(start..<end, with: merged)
         guard leaves.count > HashTree.leafLimit else { return }
         leaves.removeAll { !$0.isKnown }
-        if leaves.count > HashTree.leafLimit { leaves.removeLast(leaves.count - HashTree.leafLimit) }
+        guard leaves.count > HashTree.leafLimit else { return }
+        for leaf in leaves[HashTree.leafLimit...] { outdate(leaf) }
+        leaves.removeLast(leaves.count - HashTree.leafLimit)
+    }
+
+    /// What is saved of a leaf cannot be followed any further.
+    private mutating func outdate(_ leaf: Leaf) {
+        if leaf.savedPlace >= 0 { stale.insert(Int(leaf.savedPlace)) }
+    }
+
+    private mutating func forget(at index: Int) {
+        guard leaves[index].isKnown else { return }
+        leaves[index].isKnown = false
+        outdate(leaves[index])
     }
 
     /// Forgets the leaf that a partition is in.
@@ -79,19 +110,52 @@ package struct HashTree: Sendable, Equatable {
         if leaves.isEmpty { return }
         let index: Int = place(of: token)
         guard index < leaves.count, leaves[index].tokens.contains(token) else { return }
-        leaves[index].isKnown = false
+        forget(at: index)
     }
 
     mutating func forget(_ tokens: ClosedRange<Token>) {
         var index: Int = place(of: tokens.lowerBound)
         while index < leaves.count, leaves[index].tokens.lowerBound <= tokens.upperBound {
-            leaves[index].isKnown = false
+            forget(at: index)
             index += 1
         }
     }
 
     mutating func forgetAll() {
-        leaves = []
+        self = HashTree()
+    }
+
+    // MARK: Saving
+
+    /// Appends the leaves that are known: from now on they are what was saved last.
+    mutating func save(to writer: inout ByteWriter) {
+        write(to: &writer)
+        var place: Int32 = 0
+        for index in leaves.indices {
+            leaves[index].savedPlace = leaves[index].isKnown ? place : -1
+            if leaves[index].isKnown { place += 1 }
+        }
+        stale = StaleLeaves()
+        isSaved = true
+        hasUnsaved = false
+    }
+
+    /// What should have been saved was not.
+    mutating func saveFailed() {
+        hasUnsaved = true
+    }
+
+    /// The tree of which this, as it was decoded, is what was saved last, without what has changed since.
+    func restored(without stale: StaleLeaves) -> HashTree {
+        var tree = HashTree()
+        for (place, leaf) in leaves.enumerated() where !stale.contains(place) {
+            var leaf: Leaf = leaf
+            leaf.savedPlace = Int32(truncatingIfNeeded: place)
+            tree.leaves.append(leaf)
+        }
+        tree.stale = stale
+        tree.isSaved = true
+        return tree
     }
 
     /// The index of the first leaf that ends at or after a token.
@@ -147,6 +211,9 @@ extension HashTree {
             life.leftOutUntil = try reader.readInt64()
             life.oldestTombstone = try reader.readInt64()
             leaves.append(Leaf(tokens: first...last, hash: hash, life: life))
+        }
+        guard leaves.count <= HashTree.leafLimit else {
+            throw .invalid(offset: reader.offset, what: "more leaves than a tree has")
         }
     }
 }

@@ -2,33 +2,25 @@ import DataModel
 import Environment
 import Primitives
 
-/// Keeps what a shard knows of its leaves over a restart.
+/// Keeps what a shard knows of its leaves over a restart and a crash.
 ///
-///     body := (table (16) · generations: count u32 · u64 each, ascending · leaves)*
+///     hashes-NUMBER   the leaves that were known when it was written
+///     manifest        NUMBER, and which of these leaves have changed since
 ///
-/// It is right for exactly the files that it names, so it is used when these are the live ones. Whatever is wrong with
-/// it costs reading the tables once more, and nothing else.
+/// The manifest says what has changed in the same step in which files become live, so that what is left is right whenever
+/// the process ends. Whatever is wrong with the file costs reading the tables once more, and nothing else.
+///
+///     body := (table (16) · leaves)*
 struct HashTreeFile {
-    static let name = "hashes"
+    static let prefix = "hashes-"
     static let magic: UInt32 = 0x4D52_4854  // MRHT
 
     struct Entry: Equatable {
         var table: UUID
-        var generations: [UInt64]
         var tree: HashTree
     }
 
-    static func encode(_ entries: [Entry]) -> [UInt8] {
-        var writer = ByteWriter()
-        for entry in entries {
-            writer.write(entry.table.high)
-            writer.write(entry.table.low)
-            writer.write(UInt32(clamping: entry.generations.count))
-            for generation in entry.generations { writer.write(generation) }
-            entry.tree.write(to: &writer)
-        }
-        return writer.array()
-    }
+    static func name(_ number: UInt64) -> String { prefix + String(number) }
 
     static func decode(_ body: [UInt8]) throws(DecodingError) -> [Entry] {
         var reader = ByteReader(body.span.bytes)
@@ -36,28 +28,43 @@ struct HashTreeFile {
         while !reader.isAtEnd {
             let high: UInt64 = try reader.readUInt64()
             let table = UUID(high: high, low: try reader.readUInt64())
-            let count = Int(try reader.readUInt32())
-            try reader.need(count * 8)
-            var generations: [UInt64] = []
-            for _ in 0..<count { generations.append(try reader.readUInt64()) }
-            entries.append(Entry(table: table, generations: generations, tree: try HashTree(from: &reader)))
+            entries.append(Entry(table: table, tree: try HashTree(from: &reader)))
         }
         return entries
     }
 }
 
 extension ShardStore {
-    private var hashFile: ManifestFile {
-        ManifestFile(path: folder + "/" + HashTreeFile.name, magic: HashTreeFile.magic, disk: host.disk)
+    /// How long what has become known waits for more before it is saved.
+    private static let saveDelaySeconds = 30
+    /// Saving writes no more than this on average.
+    private static let savedBytesPerSecond = 64 << 10
+
+    private func hashFile(_ number: UInt64) -> ManifestFile {
+        ManifestFile(path: folder + "/" + HashTreeFile.name(number), magic: HashTreeFile.magic, disk: host.disk)
+    }
+
+    /// What the manifest is to say of the leaves that were saved.
+    var hashSave: ShardManifest.HashSave? {
+        var tables: [ShardManifest.HashSave.Table] = []
+        for id in tableIDs {
+            guard let tree = table(id)?.hashes, tree.isSaved else { continue }
+            tables.append(ShardManifest.HashSave.Table(id: id, stale: tree.stale))
+        }
+        return tables.isEmpty ? nil : ShardManifest.HashSave(number: hashSaveNumber, tables: tables)
     }
 
     /// Takes in what the process before this one knew. Used by the one task that opens the engine.
     func loadHashes() async {
+        guard let save = manifest.hashSave else { return }
+        hashSaveNumber = save.number
         do {
-            guard let body = try await hashFile.read() else { return }
+            guard let body = try await hashFile(save.number).read() else { return }
             for entry in try HashTreeFile.decode(body) {
-                guard let table = table(entry.table), table.generations == entry.generations else { continue }
-                table.hashes = entry.tree
+                guard let table = table(entry.table),
+                    let known = save.tables.first(where: { $0.id == entry.table })
+                else { continue }
+                table.hashes = entry.tree.restored(without: known.stale)
             }
         } catch {
             // The tables are read once more.
@@ -66,28 +73,54 @@ extension ShardStore {
 
     /// Keeps what is known for the next process.
     func saveHashes() async {
-        var entries: [HashTreeFile.Entry] = []
-        for id in tableIDs {
-            // What is still in memory changes leaves that are marked only when it is written.
-            guard let table = table(id), !table.hashes.isEmpty, table.frozen.isEmpty else { continue }
-            entries.append(HashTreeFile.Entry(table: id, generations: table.generations, tree: table.hashes))
-        }
-        if entries.isEmpty { return }
+        await hashGate.enter()
+        defer { hashGate.leave() }
+        guard tableIDs.contains(where: { table($0)?.hashes.hasUnsaved == true }) else { return }
+        let former: UInt64 = hashSaveNumber
+        var body = ByteWriter()
         do throws(StorageError) {
-            try await hashFile.write(HashTreeFile.encode(entries))
+            // The manifest comes first: what changes from then on, it says of the file that is about to be written. A crash
+            // in between leaves a manifest without its file, and nothing is known.
+            try await editManifest { [self] _ in
+                hashSaveNumber = former &+ 1
+                for id in tableIDs {
+                    guard let table = table(id), !table.hashes.isEmpty else { continue }
+                    body.write(id.high)
+                    body.write(id.low)
+                    table.hashes.save(to: &body)
+                }
+            }
+            let bytes: [UInt8] = body.array()
+            savedHashByteCount = bytes.count
+            try await hashFile(former &+ 1).write(bytes)
         } catch {
-            // The tables are read once more.
+            for id in tableIDs { table(id)?.hashes.saveFailed() }
+            return
+        }
+        do throws(DiskError) {
+            let path: String = folder + "/" + HashTreeFile.name(former)
+            if try await host.disk.kind(of: path) != nil { try await host.disk.remove(path) }
+        } catch {
+            // The next start removes it.
+        }
+    }
+
+    /// Has what has become known saved, some time from now.
+    func saveHashesSoon() {
+        guard hashSaver == nil, !isClosed else { return }
+        let seconds: Int = max(ShardStore.saveDelaySeconds, savedHashByteCount / ShardStore.savedBytesPerSecond)
+        hashSaver = host.background.run("save hashes", on: loop) { [self] in
+            do throws(CancellationError) {
+                try await host.time.sleep(for: .seconds(seconds))
+            } catch { return }
+            hashSaver = nil
+            await saveHashes()
         }
     }
 }
 
-extension TableStore {
-    /// Ascending.
-    var generations: [UInt64] { sstables.map(\.generation).sorted() }
-}
-
 extension StorageEngine {
-    /// Keeps what the shards know of their leaves for the next process, as far as the files stay what they are.
+    /// Keeps what the shards know of their leaves for the next process, at once.
     package func saveHashes() async throws(StorageError) {
         try await onEachShard("save hashes") { (shard) throws(StorageError) in await shard.saveHashes() }
     }

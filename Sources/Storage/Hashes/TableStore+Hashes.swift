@@ -99,6 +99,8 @@ extension TableStore {
 
     /// Keeps what is known of leaves, but for those that a flush is about to change.
     private func keep(_ leaves: [HashTree.Leaf]) {
+        if contentChangesUnderWay > 0 { return }
+        defer { shard.saveHashesSoon() }
         hashes.put(
             frozen.isEmpty
                 ? leaves

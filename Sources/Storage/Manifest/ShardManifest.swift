@@ -37,8 +37,23 @@ package struct ShardManifest: Equatable, Sendable {
         }
     }
 
+    /// Which hashes of leaves are right, of those in a file beside the manifest (`HashTreeFile`).
+    package struct HashSave: Equatable, Sendable {
+        package struct Table: Equatable, Sendable {
+            package var id: UUID
+            /// The leaves that have changed since the file was written.
+            package var stale: StaleLeaves
+        }
+
+        /// Names the file.
+        package var number: UInt64
+        /// Of other tables nothing is right.
+        package var tables: [Table]
+    }
+
     package var shard: Int
     package var nextGeneration: UInt64
+    package var hashSave: HashSave?
     /// Ascending by id.
     package private(set) var tables: [Table]
 
@@ -126,6 +141,15 @@ extension ShardManifest {
                 writer.write(file.tokens.upperBound.value)
             }
         }
+        if let hashSave {
+            writer.write(hashSave.number)
+            writer.write(UInt32(truncatingIfNeeded: hashSave.tables.count))
+            for table in hashSave.tables {
+                writer.write(table.id.high)
+                writer.write(table.id.low)
+                table.stale.write(to: &writer)
+            }
+        }
         return writer.array()
     }
 
@@ -145,7 +169,21 @@ extension ShardManifest {
             for _ in 0..<fileCount { table.files.append(try File(from: &reader)) }
             tables.append(table)
         }
+        if !reader.isAtEnd { self.hashSave = try HashSave(from: &reader) }
         guard reader.isAtEnd else { throw .invalid(offset: reader.offset, what: "bytes after the last table") }
+    }
+}
+
+extension ShardManifest.HashSave {
+    init(from reader: inout ByteReader) throws(DecodingError) {
+        self.number = try reader.readUInt64()
+        self.tables = []
+        let count = try reader.readUInt32()
+        for _ in 0..<count {
+            let high = try reader.readUInt64()
+            let low = try reader.readUInt64()
+            tables.append(Table(id: UUID(high: high, low: low), stale: try StaleLeaves(from: &reader)))
+        }
     }
 }
 

@@ -26,12 +26,13 @@ extension ShardStore {
         guard self.table(table.id) === table else { return .gone }
         guard table.truncationCount == truncationCount else { return .truncated }
         if files.isEmpty { return .live }
-        // From here on nothing is undone: the disk may have taken the edit even when it failed.
-        try await editManifest { manifest in
-            manifest.add(files.map(\.entry), to: table.id, flushed: .start)
+        try await table.change(files.compactMap(\.table.tokens)) { () throws(StorageError) in
+            // From here on nothing is undone: the disk may have taken the edit even when it failed.
+            try await editManifest { manifest in
+                manifest.add(files.map(\.entry), to: table.id, flushed: .start)
+            }
+            table.replaceSSTables(removing: [], adding: files)
         }
-        table.replaceSSTables(removing: [], adding: files)
-        for file in files { table.markChanged(file.table.tokens) }
         requestCompaction(table)
         return .live
     }
