@@ -44,15 +44,29 @@ extension SchemaChangeApplier {
         var previous: [String: String] = keyspace.replication
         previous["class"] = nil
         let strategy = try ReplicationOptions(written, previous: previous, keyspace: name, context: context)
-        let before: Int = ReplicationOptions.replicaCount(keyspace.replication)
+        let before: [String: String] = keyspace.replication
         keyspace.replication = strategy.map
         outcome.keyspace = keyspace
         outcome.warnings = strategy.warnings(keyspace: name, context: context)
-        if before < ReplicationOptions.replicaCount(strategy.map) {
-            outcome.warnings.append(
-                "When increasing replication factor you need to run a full (-full) repair to distribute the data.")
+        if let warning = SchemaChangeApplier.repairWarning(from: before, to: strategy.map) {
+            outcome.warnings.append("\(warning) Run 'nodetool repair --full \(name)'.")
         }
         return outcome
+    }
+
+    /// What people should know who let nodes own data that they do not have; nil when nobody does.
+    private static func repairWarning(from before: [String: String], to after: [String: String]) -> String? {
+        let hasMore: Bool =
+            ReplicationOptions.replicaCount(before) < ReplicationOptions.replicaCount(after)
+            || before["class"] == after["class"]
+                && after.contains { name, value in
+                    name != "class" && (Int(value) ?? 0) > (Int(before[name] ?? "") ?? 0)
+                }
+        if hasMore {
+            return "When increasing replication factor you need to run a full (-full) repair to distribute the data."
+        }
+        guard before["class"] != after["class"] else { return nil }
+        return "When changing the replication strategy you need to run a full (-full) repair to distribute the data."
     }
 
     func dropKeyspace(_ statement: DropKeyspaceStatement) throws(CQLError) -> Outcome {

@@ -124,7 +124,42 @@ import Testing
         #expect(sandbox.schema.keyspace("a")?.replication["dc1"] == "3")
         #expect(
             altered.warnings.last
-                == "When increasing replication factor you need to run a full (-full) repair to distribute the data.")
+                == "When increasing replication factor you need to run a full (-full) repair to distribute the data. "
+                + "Run 'nodetool repair --full a'.")
+    }
+
+    /// Whoever lets nodes own data that they do not have is told of it, and nobody else.
+    @Test(arguments: [
+        (
+            "'class': 'SimpleStrategy', 'replication_factor': 2", "'class': 'SimpleStrategy', 'replication_factor': 3",
+            true
+        ),
+        (
+            "'class': 'SimpleStrategy', 'replication_factor': 2", "'class': 'SimpleStrategy', 'replication_factor': 2",
+            false
+        ),
+        (
+            "'class': 'SimpleStrategy', 'replication_factor': 3", "'class': 'SimpleStrategy', 'replication_factor': 1",
+            false
+        ),
+        ("'class': 'SimpleStrategy', 'replication_factor': 3", "'class': 'NetworkTopologyStrategy', 'dc1': 3", true),
+        (
+            "'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1",
+            "'class': 'NetworkTopologyStrategy', 'dc1': 2, 'dc2': 2", true
+        ),
+        (
+            "'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 1",
+            "'class': 'NetworkTopologyStrategy', 'dc1': 3, 'dc2': 0", false
+        ),
+    ])
+    func whoeverNeedsAFullRepairIsTold(before: String, after: String, isTold: Bool) throws {
+        var sandbox = try SchemaSandbox()
+        sandbox.dataCenters = ["dc1": 3, "dc2": 2]
+        try sandbox.apply("CREATE KEYSPACE a WITH replication = {\(before)}")
+        let altered = try sandbox.apply("ALTER KEYSPACE a WITH replication = {\(after)}")
+        let told: [String] = altered.warnings.filter { $0.contains("nodetool repair --full a") }
+        #expect(told.count == (isTold ? 1 : 0))
+        #expect(told.allSatisfy { $0.contains("you need to run a full (-full) repair to distribute the data.") })
     }
 
     @Test func timeWindowsWithoutTimeToLiveAreWarnedOf() throws {
