@@ -115,7 +115,9 @@ def test_all_tables_of_the_system_can_be_read(node, session):
 
 
 def read_all_tables(session):
-    for keyspace in ("system", "system_schema", "system_traces", "system_virtual_schema", "system_views"):
+    for keyspace in (
+        "system", "system_distributed", "system_schema", "system_traces", "system_virtual_schema", "system_views",
+    ):
         tables = session.execute(
             "SELECT table_name FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,)
         ) if not keyspace.startswith("system_v") else session.execute(

@@ -80,7 +80,9 @@ extension MetadataLog {
                 }
             }
             let now: UInt64 = host.time.monotonicNanoseconds
-            if mayFound, silentCount == 0 || now >= patienceEnd { return try await found(with: Schema()) }
+            if mayFound, silentCount == 0 || now >= patienceEnd {
+                return try await found(with: settings.foundingSchema)
+            }
             guard !isStopped else { throw MetadataFailure.stopped }
             guard now < end else { throw MetadataFailure.noCluster(seeds: seeds) }
             try await host.time.sleep(for: settings.seedInterval)

@@ -1,4 +1,4 @@
-import DataModel
+package import DataModel
 package import Environment
 import Primitives
 import Synchronization
@@ -58,6 +58,8 @@ package actor MetadataLog {
         package var retainedEditCount = 256
         /// Of these, the oldest go first when they take more than this together; the last few always stay.
         package var retainedByteCount = 8 << 20
+        /// What a cluster has that this node founds.
+        package var foundingSchema = Schema()
 
         package init() {}
     }

@@ -28,6 +28,8 @@ package struct RepairReport: Sendable, Hashable {
     package var counts = RepairCounts()
     /// One for each range that was not repaired: its table, the range and why; at most `failureLimit`.
     package var failures: [String] = []
+    /// The same by their reasons.
+    package var obstacles: [RepairObstacle] = []
 
     package static let failureLimit = 100
 
@@ -55,11 +57,11 @@ package final class RepairJob: Sendable {
     private let parts: RepairCoordinator.Parts
     private let startedAtNanoseconds: UInt64
     /// Told of each range when it has ended.
-    private let ended: @Sendable (RepairTarget, RepairFailure?) async -> Void
+    private let ended: @Sendable (RepairedRange) async -> Void
 
     init(
         _ id: UUID, _ options: RepairOptions, _ targets: [RepairTarget], _ parts: RepairCoordinator.Parts,
-        ended: @escaping @Sendable (RepairTarget, RepairFailure?) async -> Void
+        ended: @escaping @Sendable (RepairedRange) async -> Void
     ) {
         self.id = id
         self.targets = targets
@@ -118,9 +120,9 @@ package final class RepairJob: Sendable {
 
     private func repair(_ index: Int) async {
         let target: RepairTarget = targets[index]
-        var failure: RepairFailure? = target.replicas.first { !parts.liveness.isAlive($0) }.map {
-            .participant($0, reason: "It is down")
-        }
+        let startedAt: Int64 = parts.host.time.wallMicroseconds
+        let down: [NodeID] = target.replicas.filter { !parts.liveness.isAlive($0) }.sorted()
+        var failure: RepairFailure? = down.isEmpty ? nil : .down(down)
         if failure == nil {
             let session = RepairSession(
                 target, manner, local: parts.local, messenger: parts.messenger, host: parts.host,
@@ -138,7 +140,10 @@ package final class RepairJob: Sendable {
             } catch { failure = error }
         }
         note(index, failure)
-        await ended(target, failure)
+        await ended(
+            RepairedRange(
+                job: id, target: target, failure: failure, startedAtMicroseconds: startedAt,
+                endedAtMicroseconds: parts.host.time.wallMicroseconds))
     }
 
     private func note(_ index: Int, _ failure: RepairFailure?) {
@@ -151,9 +156,11 @@ package final class RepairJob: Sendable {
             }
             if failure == .cancelled { return }
             state.report.failedRangeCount += 1
+            let words: String = failure.words(parts.name)
+            state.report.obstacles.note(failure, words)
             if state.report.failures.count < RepairReport.failureLimit {
                 state.report.failures.append(
-                    "\(target.table.keyspace).\(target.table.name) \(target.range): \(parts.words(failure))")
+                    "\(target.table.keyspace).\(target.table.name) \(target.range): \(words)")
             }
         }
     }
@@ -196,13 +203,6 @@ package final class RepairCoordinator: Sendable {
             self.missed = missed
             self.name = name
         }
-
-        func words(_ failure: RepairFailure) -> String {
-            switch failure {
-            case .participant(let node, let reason): "\(name(node)) could not take part: \(reason)"
-            case .cancelled: failure.description
-            }
-        }
     }
 
     package let parts: Parts
@@ -223,7 +223,7 @@ package final class RepairCoordinator: Sendable {
     ///   - finished: told when all have.
     package func start(
         _ options: RepairOptions, _ plan: RepairPlan,
-        ended: @escaping @Sendable (RepairTarget, RepairFailure?) async -> Void = { _, _ in },
+        ended: @escaping @Sendable (RepairedRange) async -> Void = { _ in },
         finished: @escaping @Sendable (RepairReport) async -> Void = { _ in }
     ) throws(RepairRefusal) -> RepairJob {
         let job = RepairJob(makeID(), options, plan.targets, parts, ended: ended)

@@ -80,14 +80,55 @@ package struct RepairCounts: Hashable, Sendable {
 
 /// Why a range was not repaired. What was brought over before stays.
 package enum RepairFailure: Error, Hashable, Sendable, CustomStringConvertible {
-    /// A replica is down, or could not do its part.
+    /// A replica could not do its part.
     case participant(NodeID, reason: String)
+    /// Replicas that are known to be down; ascending.
+    case down([NodeID])
     case cancelled
 
-    package var description: String {
+    package var description: String { words { $0.description } }
+
+    /// Why, for people.
+    ///
+    /// - Parameter name: what they call a node.
+    package func words(_ name: (NodeID) -> String) -> String {
         switch self {
-        case .participant(let node, let reason): "Node \(node) could not take part: \(reason)"
-        case .cancelled: "The repair was cancelled"
+        case .participant(let node, let reason): "node \(name(node)) could not take part: \(reason)"
+        case .down(let nodes) where nodes.count == 1: "node \(name(nodes[0])) is down"
+        case .down(let nodes): "nodes \(nodes.map(name).joined(separator: " and ")) are down"
+        case .cancelled: "the repair was cancelled"
+        }
+    }
+}
+
+/// One range of a repair that has ended.
+package struct RepairedRange: Sendable {
+    /// The repair.
+    package let job: UUID
+    package let target: RepairTarget
+    package let failure: RepairFailure?
+    package let startedAtMicroseconds: Int64
+    package let endedAtMicroseconds: Int64
+}
+
+/// Ranges that were not repaired for one reason.
+package struct RepairObstacle: Hashable, Sendable {
+    package let failure: RepairFailure
+    /// The same in words, with the names of nodes as people know them.
+    package let words: String
+    package fileprivate(set) var rangeCount: Int
+}
+
+extension [RepairObstacle] {
+    /// Reasons of one repair.
+    private static let limit = 100
+
+    /// Counts one more range, with those that have failed for the same reason.
+    mutating func note(_ failure: RepairFailure, _ words: String) {
+        if let index = firstIndex(where: { $0.failure == failure }) {
+            self[index].rangeCount += 1
+        } else if count < [RepairObstacle].limit {
+            append(RepairObstacle(failure: failure, words: words, rangeCount: 1))
         }
     }
 }

@@ -40,7 +40,11 @@ enum RepairText {
         table.add("Bytes read", json["bytes_read"].plainText)
         table.add("Wrong hashes", json["wrong_hashes"].plainText)
         table.add("Duration", "\(json["duration_ms"].plainText) ms")
-        return table.text() + json["failures"].elements.map { "\($0.plainText)\n" }.joined()
+        return table.text()
+            + json["obstacles"].elements.map { obstacle in
+                let count: Int = obstacle["ranges"].integerValue
+                return "\(obstacle["reason"].plainText): \(count) \(count == 1 ? "range" : "ranges") not repaired\n"
+            }.joined()
     }
 
     static func list(_ repairs: [JSONValue]) -> String {

@@ -28,7 +28,21 @@ package enum SystemTables {
                 SchemaKeyspaceTables.virtualColumns,
             ])
         virtualSchema.isVirtual = true
-        return [system, schema, traces, views, virtualSchema]
+        return [system, distributed, schema, traces, views, virtualSchema]
+    }()
+
+    private static let distributed: KeyspaceDefinition = {
+        var distributed = keyspace(SystemKeyspaceNames.distributed, DistributedTables.all)
+        distributed.replication = ["class": "org.apache.cassandra.locator.SimpleStrategy", "replication_factor": "3"]
+        return distributed
+    }()
+
+    /// What a cluster shares from its first moment on: it moves with the ring and is repaired like data of users.
+    package static let founding: Schema = {
+        var schema = Schema()
+        schema.keyspaces[distributed.name] = distributed
+        schema.version = SchemaCodec.contentVersion(of: schema)
+        return schema
     }()
 
     /// Where this node keeps the batches of others.

@@ -118,7 +118,7 @@ final class NodeRepair: Sendable {
         let coordinator = RepairCoordinator(
             RepairCoordinator.Parts(
                 host: host, local: local, messenger: messages, liveness: liveness, missed: missed,
-                name: { node in metadata.current?.member(node)?.internode.description ?? node.description }))
+                name: { NodeRepair.name(of: $0, in: metadata.current) }))
         let continuous = ContinuousRepair(
             ContinuousRepair.Parts(
                 host: host, local: local, messenger: messages, liveness: liveness, watermarks: watermarks,
@@ -126,6 +126,13 @@ final class NodeRepair: Sendable {
                 topology: { [weak self] in self?.topology() }), options)
         running.withLock { $0 = Running(coordinator: coordinator, continuous: continuous) }
         continuous.start()
+    }
+
+    /// What people call a node: its address, with the port where several have the same one.
+    static func name(of node: NodeID, in metadata: ClusterMetadata?) -> String {
+        guard let metadata, let address = metadata.member(node)?.internode else { return node.description }
+        let sameCount: Int = metadata.members.count { $0.state != .left && $0.internode.host == address.host }
+        return sameCount > 1 ? address.description : address.hostText
     }
 
     /// Nil before the node has started.

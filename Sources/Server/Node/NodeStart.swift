@@ -124,10 +124,13 @@ struct NodeStart {
             listen, configuration.text("broadcast_address"), setting: "broadcast_address", host)
         messages.identify(local, at: internode, clusterID: UUID(high: 0, low: 0))
         let native = try await self.native(wantedNative)
+        var metadataSettings = MetadataLog.Settings()
+        metadataSettings.foundingSchema = SystemTables.founding
         let metadata = MetadataLog(
             host: host, messenger: messages.service, directory: folder + "/metadata",
             identity: MetadataLog.Identity(
-                local, internode: internode, native: native, releaseVersion: ServerVersions.release))
+                local, internode: internode, native: native, releaseVersion: ServerVersions.release),
+            settings: metadataSettings)
         let follower = MetadataFollower(local, at: internode, messages, host, logs.logger("cluster"))
         await metadata.listen { await follower.follow($0) }
         messages.listen(metadata)

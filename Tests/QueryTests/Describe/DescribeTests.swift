@@ -130,7 +130,10 @@ import Testing
         #expect(try sandbox.describe("DESCRIBE FUNCTIONS").isEmpty)
         #expect(
             try sandbox.describe("DESCRIBE KEYSPACES").map { $0[2] }
-                == ["ks", "system", "system_schema", "system_traces", "system_views", "system_virtual_schema"])
+                == [
+                    "ks", "system", "system_distributed", "system_schema", "system_traces", "system_views",
+                    "system_virtual_schema",
+                ])
         #expect(try sandbox.describe("DESCRIBE FULL SCHEMA").count > 40)
     }
 

@@ -62,8 +62,11 @@ extension LiveAdministration {
         } catch { throw .invalid(error.description) }
         let time: any TimeSource = parts.host.time
         let engine = parts.engine
+        let history = RepairHistory(parts, options)
         return operations.begin("repair") { [self] operation in
-            let job: RepairJob = try running.coordinator.start(options, plan)
+            let job: RepairJob = try running.coordinator.start(
+                options, plan, ended: { await history.note($0) }, finished: { await history.finish($0) })
+            history.begin(job.report, plan)
             operation.whenStopped { job.cancel() }
             while job.report.state == .running {
                 LiveAdministration.note(job.report, operation)
@@ -92,18 +95,26 @@ extension LiveAdministration {
     }
 
     private static func failureText(_ report: RepairReport) -> String {
-        let shown: String = report.failures.prefix(10).joined(separator: "; ")
-        let rest: Int = report.failures.count - 10
-        return
-            "\(report.failedRangeCount) of \(report.rangeCount) ranges were not repaired (repair \(report.id)): \(shown)"
-            + (rest > 0 ? "; and \(rest) more" : "")
+        var lines: [String] = [
+            "\(report.failedRangeCount) of \(report.rangeCount) ranges were not repaired (repair \(report.id)):"
+        ]
+        for obstacle in report.obstacles.sorted(by: { $0.rangeCount > $1.rangeCount }).prefix(10) {
+            let count: String = obstacle.rangeCount == 1 ? "1 range" : "\(obstacle.rangeCount) ranges"
+            lines.append("  \(obstacle.words): \(count) not repaired")
+        }
+        let hidden: Int = report.obstacles.count - 10
+        if hidden > 0 { lines.append("  and \(hidden) more reasons") }
+        return lines.joined(separator: "\n")
     }
 
     /// The shared tables that a request names; all that have several copies when it names none.
     private func repairTables(
         _ request: HTTPRequest, _ all: [RepairTable], _ schema: Schema
     ) throws(AdminFailure) -> [RepairTable] {
-        guard let keyspace = request.parameter("keyspace") else { return all }
+        guard let keyspace = request.parameter("keyspace") else {
+            // Each repair writes its own history: it would always find that this differs.
+            return all.filter { $0.keyspace != SystemKeyspaceNames.distributed }
+        }
         guard LiveSchema.whole(schema).keyspace(keyspace) != nil else {
             throw .invalid("Keyspace [\(keyspace)] does not exist.")
         }
@@ -184,6 +195,19 @@ extension LiveAdministration {
             "wrong_hashes": .integer(report.counts.wrongLeaves),
             "duration_ms": .integer(Int(clamping: report.durationMilliseconds)),
             "failures": .texts(report.failures),
+            "obstacles": .array(
+                report.obstacles.map { obstacle in
+                    var nodes: [NodeID] = []
+                    switch obstacle.failure {
+                    case .participant(let node, _): nodes = [node]
+                    case .down(let down): nodes = down
+                    case .cancelled: break
+                    }
+                    return .record([
+                        "nodes": .texts(nodes.map(\.description)), "reason": .string(obstacle.words),
+                        "ranges": .integer(obstacle.rangeCount),
+                    ])
+                }),
         ])
     }
 
