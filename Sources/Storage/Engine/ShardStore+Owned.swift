@@ -9,9 +9,11 @@ extension ShardStore {
     func setOwned(_ ranges: TokenRanges?, of table: TableStore) async {
         guard table.owned != ranges else { return }
         await stopCompaction(of: table)
+        // Compactions may have taken away what was not owned, and take away what is not owned any more.
+        for tokens in [table.owned, ranges].compactMap({ $0?.missing(in: .minimum ... .maximum) }).joined() {
+            table.markChanged(tokens)
+        }
         table.owned = ranges
-        // From now on compactions change what files hold of tokens that were owned before.
-        table.markChanged()
         suspectFiles(of: table)
         table.compactionBarrierCount -= 1
         requestCompaction(table)
