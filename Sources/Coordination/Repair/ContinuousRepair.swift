@@ -269,8 +269,10 @@ package final class ContinuousRepair: Sendable {
             loop: parts.host.loops[0], cancellation: cancellation
         ) { [self] counts, _ in shared.withLock { $0.counters.counts.add(counts) } }
         var failure: RepairFailure?
+        var cut: Int64?
         do throws(RepairFailure) {
-            if let cut = try await session.run(), let tokens = target.range.tokens {
+            cut = try await session.run()
+            if let cut, let tokens = target.range.tokens {
                 parts.missed.clear(target.table.id, tokens, cutAtSeconds: cut)
             }
         } catch { failure = error }
@@ -286,7 +288,8 @@ package final class ContinuousRepair: Sendable {
                 shared.notBefore[key] = now + ContinuousRepair.retrySeconds
             } else {
                 shared.counters.rangesVerified += 1
-                shared.notBefore[key] = nil
+                // Without a cut its owners change, and it is as it was.
+                shared.notBefore[key] = cut == nil ? now + ContinuousRepair.retrySeconds : nil
             }
         }
     }

@@ -1,3 +1,4 @@
+package import Cluster
 package import DataModel
 package import Primitives
 package import Storage
@@ -51,7 +52,8 @@ extension HashFrame {
 ///     units   := place · frame · has mark u8 · [mark]    → a page of hashes (`UnitPage`)
 ///     fetch   := table (16) · (entry)*                   → truncation i64 · (fragment)*, for the first entries
 ///     apply   := table (16) · span · (fragment)*         → nothing
-///     mark    := place · watermark i64 · cut i64         → nothing
+///     mark    := place · watermark i64 · cut i64
+///                · final u8 · count u8 · node (16)*      → agreed u8
 ///     frame := now i64 · purge i64       fragment := u32 length · mutation       span: `TruncationSpan`
 ///     entry := token i64 · key (u16 length · bytes) · head u8 · rows: u16 count · (u32 length · clustering)*
 package enum RepairMessage {
@@ -199,28 +201,48 @@ package struct RepairMark: Hashable, Sendable {
     package var watermarkSeconds: Int64
     /// When the comparison began.
     package var cutSeconds: Int64
+    /// Who was equal then.
+    package var owners: [NodeID]
+    /// Whether all of them have agreed that they are the owners, the only ones, and that nothing is about to change it.
+    package var isFinal: Bool
 
-    package init(place: RepairPlace, watermarkSeconds: Int64, cutSeconds: Int64) {
+    package init(
+        place: RepairPlace, watermarkSeconds: Int64, cutSeconds: Int64, owners: [NodeID] = [], isFinal: Bool = true
+    ) {
         self.place = place
         self.watermarkSeconds = watermarkSeconds
         self.cutSeconds = cutSeconds
+        self.owners = owners
+        self.isFinal = isFinal
     }
 
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = ByteWriter(capacity: 48)
         place.write(to: &writer)
         writer.write(watermarkSeconds)
         writer.write(cutSeconds)
+        writer.write(UInt8(isFinal ? 1 : 0))
+        writer.write(UInt8(truncatingIfNeeded: owners.count))
+        for node in owners {
+            writer.write(node.uuid.high)
+            writer.write(node.uuid.low)
+        }
         return writer.array()
     }
 
-    init(decoding bytes: RawSpan) throws(DecodingError) {
+    package init(decoding bytes: RawSpan) throws(DecodingError) {
         var reader = ByteReader(bytes)
         self.place = try RepairPlace(from: &reader)
         self.watermarkSeconds = try reader.readInt64()
         self.cutSeconds = try reader.readInt64()
         guard watermarkSeconds <= cutSeconds else {
             throw .invalid(offset: reader.offset, what: "a watermark after the cut it comes from")
+        }
+        self.isFinal = try reader.readUInt8() != 0
+        self.owners = []
+        for _ in 0..<(try reader.readUInt8()) {
+            let high: UInt64 = try reader.readUInt64()
+            owners.append(NodeID(UUID(high: high, low: try reader.readUInt64())))
         }
     }
 
@@ -231,7 +253,7 @@ package struct RepairMark: Hashable, Sendable {
         let (watermark, isBelow) = watermarkSeconds.subtractingReportingOverflow(ahead)
         return RepairMark(
             place: place, watermarkSeconds: isAbsurd || isBelow ? TokenSeconds.never : watermark,
-            cutSeconds: nowSeconds)
+            cutSeconds: nowSeconds, owners: owners, isFinal: isFinal)
     }
 }
 

@@ -1,4 +1,5 @@
 package import Cluster
+package import DataModel
 import Storage
 
 /// What an operator wants repaired, and how (`nodetool repair`).
@@ -147,6 +148,18 @@ package struct RepairPlan: Hashable, Sendable {
         let replicas: [NodeID] = positions.map { set.natural[$0] }
         return RepairTarget(
             table: table, range: range, replicas: replicas, shares: replicas.map { shares[$0] ?? 0 },
-            isComplete: positions.count == set.natural.count, datacenters: positions.map { set.datacenter(at: $0) })
+            isComplete: positions.count == set.natural.count && set.pending.isEmpty,
+            datacenters: positions.map { set.datacenter(at: $0) })
+    }
+
+    /// Who has some tokens; nil when not all of them have the same owners, or when that is about to change.
+    package static func owners(of tokens: ClosedRange<Token>, in placement: Placement) -> Set<NodeID>? {
+        var owners: Set<NodeID>?
+        for placed in placement.scanRanges where placed.range.tokens?.overlaps(tokens) == true {
+            let found: Set<NodeID> = Set(placed.replicas.natural)
+            guard placed.replicas.pending.isEmpty, owners == nil || owners == found else { return nil }
+            owners = found
+        }
+        return owners
     }
 }

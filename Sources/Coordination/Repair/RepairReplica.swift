@@ -1,7 +1,7 @@
 package import Cluster
-import DataModel
+package import DataModel
 package import Environment
-import Primitives
+package import Primitives
 package import Storage
 
 /// This node as a replica that takes part in repairs, its own and those of others.
@@ -24,12 +24,17 @@ package final class RepairReplica: Sendable {
     private let engine: StorageEngine
     private let watermarks: RepairWatermarks
     private let missed: MissedWrites?
+    private let owners: @Sendable (UUID, ClosedRange<Token>) -> Set<NodeID>?
     private let host: Host
 
+    /// - Parameter owners: who has some tokens of a table, as far as this node knows; nil when not all of them have the same
+    ///   owners, or when that is about to change.
     package init(
-        node: NodeReplica, engine: StorageEngine, watermarks: RepairWatermarks, missed: MissedWrites? = nil, host: Host
+        node: NodeReplica, engine: StorageEngine, watermarks: RepairWatermarks, missed: MissedWrites? = nil, host: Host,
+        owners: @escaping @Sendable (UUID, ClosedRange<Token>) -> Set<NodeID>?
     ) {
         self.missed = missed
+        self.owners = owners
         self.node = node
         self.engine = engine
         self.watermarks = watermarks
@@ -205,9 +210,12 @@ package final class RepairReplica: Sendable {
 
     private func mark(_ body: [UInt8]) async throws -> [UInt8] {
         let mark = try RepairMark(decoding: body.span.bytes).bounded(nowSeconds: host.time.wallSeconds)
+        let isAgreed: Bool = owners(mark.place.table, mark.place.tokens) == Set(mark.owners)
+        guard isAgreed else { return [0] }
+        guard mark.isFinal else { return [1] }
         watermarks.note(mark.place.table, mark.place.tokens, repairedAtSeconds: mark.watermarkSeconds)
         missed?.clear(mark.place.table, mark.place.tokens, cutAtSeconds: mark.cutSeconds)
-        return []
+        return [1]
     }
 }
 

@@ -84,7 +84,8 @@ package final class RepairSession {
 
     /// Does the work; the replicas were equal, as of its beginning, when it returns, unless this was a preview.
     ///
-    /// - Returns: when it has begun, in seconds since 1970, if all owners of the range are known to be equal as of then.
+    /// - Returns: when it has begun, in seconds since 1970, if all owners of the range are known to be equal as of then; nil
+    ///   when some did not take part, or when the owners change.
     @discardableResult
     package func run() async throws(RepairFailure) -> Int64? {
         guard let tokens = target.range.tokens, target.replicas.count > 1 else { return nil }
@@ -108,8 +109,7 @@ package final class RepairSession {
             progress(RepairCounts(), done / max(1, Double(tokens.upperBound.ordinal - tokens.lowerBound.ordinal)))
         }
         if manner.isPreview || !target.isComplete { return nil }
-        try await mark(tokens)
-        return cutSeconds
+        return try await mark(tokens) ? cutSeconds : nil
     }
 
     // MARK: Leaves
@@ -302,11 +302,24 @@ package final class RepairSession {
     }
 
     /// Tells all replicas up to when they are known to be equal. Who does not hear of it keeps tombstones longer.
-    private func mark(_ tokens: ClosedRange<Token>) async throws(RepairFailure) {
-        let mark = RepairMark(
+    ///
+    /// - Returns: false when some of them know of other owners, who may have fetched from one of these before it was made
+    ///   equal: nobody is told anything then.
+    private func mark(_ tokens: ClosedRange<Token>) async throws(RepairFailure) -> Bool {
+        var mark = RepairMark(
             place: RepairPlace(table: target.table.id, tokens: tokens),
-            watermarkSeconds: target.table.purge.watermark(ofCutAt: cutSeconds), cutSeconds: cutSeconds)
-        _ = try await ask(.repairMark, everybody, mark.encoded()) { (_) throws(DecodingError) in }
+            watermarkSeconds: target.table.purge.watermark(ofCutAt: cutSeconds), cutSeconds: cutSeconds,
+            owners: target.replicas, isFinal: false)
+        // Whoever gives to a new owner knows of the change before it does. So once all agree, all that this repair has
+        // brought to anybody is there before anything is fetched from them.
+        for isFinal in [false, true] {
+            mark.isFinal = isFinal
+            let answers: [Bool] = try await ask(.repairMark, everybody, mark.encoded()) {
+                (bytes) throws(DecodingError) in bytes == [1]
+            }
+            if answers.contains(false) { return false }
+        }
+        return true
     }
 
     // MARK: Asking

@@ -2,6 +2,7 @@ package import Cluster
 package import DataModel
 package import Environment
 package import Primitives
+package import Storage
 
 /// For each table and token, up to when everything that was written is known to be on all replicas: only tombstones older
 /// than that may be dropped, for only they cannot be missing somewhere where what they delete still is.
@@ -27,13 +28,34 @@ package final class RepairWatermarks: Sendable {
         known.change(table) { $0.raise(tokens, to: seconds) }
     }
 
-    /// Takes over what the nodes knew from which this one has the range.
+    /// Takes over what a node knew before everything was fetched from it that it had of some ranges: whatever was on all
+    /// replicas then, as it vouches, is here now.
     ///
-    /// - Parameter seconds: the smallest of theirs; `TokenSeconds.never` when one of them knew nothing.
-    package func inherit(table: UUID, range: RingRange, seconds: Int64) {
+    /// - Parameters:
+    ///   - seconds: what it knew of each token.
+    ///   - isFirst: whether it is the first of the nodes from which these ranges come; of several the smallest counts.
+    package func inherit(_ table: UUID, _ ranges: TokenRanges, _ seconds: TokenSeconds, isFirst: Bool) {
         known.change(table) { known in
-            for tokens in range.unwrapped.compactMap(\.tokens) { known.set(tokens, to: seconds) }
+            for (tokens, seconds) in ranges.runs.flatMap({ seconds.seconds(in: $0) }) {
+                known.change(tokens) { isFirst ? seconds : min($0, seconds) }
+            }
         }
+    }
+
+    /// What a node is told that fetches some ranges of a table: for each token the watermark, or an earlier one.
+    ///
+    /// - Parameter limit: how many different runs it is told of.
+    package func watermarks(_ table: UUID, _ ranges: TokenRanges, limit: Int = 4_096) -> TokenSeconds {
+        var told = TokenSeconds()
+        guard let known = known[table] else { return told }
+        let runs = ranges.runs.flatMap { known.seconds(in: $0) }
+        if runs.count > limit {
+            let smallest: Int64 = runs.map(\.seconds).min() ?? TokenSeconds.never
+            told.raise(.minimum ... .maximum, to: smallest)
+        } else {
+            for (tokens, seconds) in runs { told.set(tokens, to: seconds) }
+        }
+        return told
     }
 
     /// The smallest watermark of a range; `TokenSeconds.never` when some of it was never repaired.

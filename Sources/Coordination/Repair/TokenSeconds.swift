@@ -45,6 +45,18 @@ package struct TokenSeconds: Hashable, Sendable {
         return largest
     }
 
+    /// Some tokens with their seconds: ascending, without gaps, neighbours with the same second joined.
+    package func seconds(in tokens: ClosedRange<Token>) -> [(tokens: ClosedRange<Token>, seconds: Int64)] {
+        var found: [(tokens: ClosedRange<Token>, seconds: Int64)] = []
+        var index: Int = place(of: tokens.lowerBound)
+        while index < runs.count, runs[index].first <= tokens.upperBound {
+            let last: Token = index + 1 < runs.count ? Token(ordinal: runs[index + 1].first.ordinal - 1) : .maximum
+            found.append(((runs[index].first...last).clamped(to: tokens), runs[index].seconds))
+            index += 1
+        }
+        return found
+    }
+
     /// Changes the second of some tokens.
     package mutating func change(_ tokens: ClosedRange<Token>, _ body: (Int64) -> Int64) {
         cut(at: tokens.lowerBound)

@@ -8,6 +8,8 @@ struct FetchedUnit: Sendable {
     let table: UUID
     let source: NodeID
     let ranges: TokenRanges
+    /// What the source knew before.
+    var past = StreamedPast()
 }
 
 /// One pull as others see it: how far it is with each node, and whether it is to end.
@@ -44,9 +46,10 @@ final class PullControl: Sendable {
         fetched.withLock { $0.append(unit) }
     }
 
-    func hasFetched(_ unit: FetchedUnit) -> Bool {
+    /// What is live of it, with all of its ranges at least; nil when they are not.
+    func fetched(_ unit: FetchedUnit) -> FetchedUnit? {
         fetched.withLock { units in
-            units.contains { known in
+            units.first { known in
                 known.table == unit.table && known.source == unit.source
                     && unit.ranges.runs.allSatisfy { known.ranges.contains($0) }
             }

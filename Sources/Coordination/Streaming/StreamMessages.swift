@@ -21,13 +21,17 @@ package enum StreamMessages {
         package var ranges: TokenRanges
     }
 
-    ///     opened := rest bytes u64 · rest partitions u64 · file count u32 · file*
+    ///     opened := rest bytes u64 · rest partitions u64 · file count u32 · file* · truncation i64 · watermarks
     ///     file   := number u32 · bytes u64 · rows u64 · first token i64 · last token i64 · fingerprint 16
     package struct Opened: Sendable, Hashable {
         /// Of what is read and sent row by row, about.
         package var restByteCount: Int
         package var restPartitionCount: Int
         package var files: [OfferedFile]
+        /// The last truncation of the table that the source had finished before it looked what it has.
+        package var truncation: Int64 = 0
+        /// Its watermarks of repair, as of then.
+        package var watermarks = TokenSeconds()
     }
 
     /// Asks for bytes of a file; at its end for its CRC-32C, which is then the answer.
@@ -113,6 +117,8 @@ extension StreamMessages.Opened {
             writer.write(file.tokens.upperBound.value)
             writer.write(file.fingerprint)
         }
+        writer.write(truncation)
+        watermarks.write(to: &writer)
         return writer.array()
     }
 
@@ -135,6 +141,8 @@ extension StreamMessages.Opened {
                     number: number, byteCount: Int(clamping: byteCount), rowCount: Int(clamping: rowCount),
                     tokens: tokens, fingerprint: try reader.readUUID()))
         }
+        truncation = try reader.readInt64()
+        watermarks = try TokenSeconds(from: &reader)
         guard reader.isAtEnd else { throw .invalid(offset: reader.offset, what: "bytes after the end") }
     }
 }

@@ -33,12 +33,18 @@ package final class StreamReceiver: Sendable {
         package var parts: [Part]
         /// With each part the rows of `system.paxos` in its ranges.
         package var includesPaxos: Bool
+        /// Whether this node is new, so that truncations have passed it by: it takes over those of its sources, for it has
+        /// nothing of before.
+        package var adoptsTruncations: Bool
 
-        package init(id: UUID, title: String, parts: [Part], includesPaxos: Bool) {
+        package init(
+            id: UUID, title: String, parts: [Part], includesPaxos: Bool, adoptsTruncations: Bool = false
+        ) {
             self.id = id
             self.title = title
             self.parts = parts
             self.includesPaxos = includesPaxos
+            self.adoptsTruncations = adoptsTruncations
         }
     }
 
@@ -49,6 +55,8 @@ package final class StreamReceiver: Sendable {
     private let paxosTable: UUID?
     private let knownEpoch: @Sendable () -> UInt64
     private let name: @Sendable (NodeID) -> String
+    private let truncations: TruncationTimes?
+    private let watermarks: RepairWatermarks?
     private let state = Mutex(State())
 
     private struct State {
@@ -57,8 +65,11 @@ package final class StreamReceiver: Sendable {
         var ended: [PullControl] = []
 
         /// What an earlier attempt at the same pull has made live: it need not come again.
-        func hasFetched(_ unit: FetchedUnit, for id: UUID) -> Bool {
-            ended.contains { $0.id == id && $0.hasFetched(unit) }
+        func fetched(_ unit: FetchedUnit, for id: UUID) -> FetchedUnit? {
+            for control in ended where control.id == id {
+                if let known = control.fetched(unit) { return known }
+            }
+            return nil
         }
     }
 
@@ -68,11 +79,15 @@ package final class StreamReceiver: Sendable {
     ///   - paxosTable: the id of `system.paxos`, the same on all nodes.
     ///   - knownEpoch: the epoch that a source must have applied before it gives anything.
     ///   - name: of a node, for errors: its address.
+    ///   - truncations, watermarks: where what sources know is noted once their data are here.
     package init(
         engine: StorageEngine, host: Host, messenger: any Messenger, settings: StreamSettings = StreamSettings(),
         paxosTable: UUID?, knownEpoch: @escaping @Sendable () -> UInt64,
-        name: @escaping @Sendable (NodeID) -> String = { "\($0)" }
+        name: @escaping @Sendable (NodeID) -> String = { "\($0)" }, truncations: TruncationTimes? = nil,
+        watermarks: RepairWatermarks? = nil
     ) {
+        self.truncations = truncations
+        self.watermarks = watermarks
         self.engine = engine
         self.host = host
         self.messenger = messenger
@@ -174,24 +189,41 @@ package final class StreamReceiver: Sendable {
         if pull.includesPaxos, let paxosTable { tables.append(paxosTable) }
         for table in tables {
             let words: String = await title(of: table)
-            for source in part.sources {
+            var truncation = Int64.max
+            for (place, source) in part.sources.enumerated() {
                 let peer = StreamPeer(
                     node: source, name: name(source), table: words, messenger: messenger, host: host,
                     settings: settings, control: control)
-                let unit = FetchedUnit(table: table, source: source, ranges: ranges)
-                if !state.withLock({ $0.hasFetched(unit, for: pull.id) }) {
-                    try await TablePull(
+                var unit = FetchedUnit(table: table, source: source, ranges: ranges)
+                if let known = state.withLock({ $0.fetched(unit, for: pull.id) }) {
+                    unit.past = known.past
+                } else {
+                    let past: StreamedPast? = try await TablePull(
                         engine: engine, peer: peer, pull: pull.id, title: pull.title, table: table, ranges: ranges,
                         epoch: knownEpoch(), loop: loop
                     ).run()
+                    if let past {
+                        unit.past = past
+                        watermarks?.inherit(table, ranges, past.watermarks, isFirst: place == 0)
+                    }
                 }
+                truncation = min(truncation, unit.past.truncation)
                 control.noteFetched(unit)
                 control.note(source) {
                     $0.tableCount += 1
                     $0.table = nil
                 }
             }
+            if pull.adoptsTruncations { try await adopt(truncation, of: table) }
         }
+    }
+
+    /// Takes note of a truncation that all of the sources of a table had finished before anything was fetched from them.
+    private func adopt(_ stamp: Int64, of table: UUID) async throws {
+        guard let truncations, stamp < .max, stamp > truncations.begun(table) else { return }
+        try await LoopWork("note a truncation", on: host.loops[0], of: host) {
+            try await truncations.adopt(stamp, of: table)
+        }.value()
     }
 
     private func title(of table: UUID) async -> String {

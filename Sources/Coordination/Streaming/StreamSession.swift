@@ -22,7 +22,9 @@ final class StreamSession: @unchecked Sendable {
     /// Lanes of one session: a shard of the other node has one.
     private static let laneCountLimit = 4_096
 
-    init(_ request: StreamMessages.Open, of peer: NodeID, _ capture: StreamCapture, now: UInt64) {
+    init(
+        _ request: StreamMessages.Open, of peer: NodeID, _ capture: StreamCapture, _ past: StreamedPast, now: UInt64
+    ) {
         self.request = request
         self.peer = peer
         self.capture = capture
@@ -37,7 +39,8 @@ final class StreamSession: @unchecked Sendable {
         }
         self.answer =
             StreamMessages.Opened(
-                restByteCount: rest.byteCount, restPartitionCount: rest.partitionCount, files: files
+                restByteCount: rest.byteCount, restPartitionCount: rest.partitionCount, files: files,
+                truncation: past.truncation, watermarks: past.watermarks
             ).encoded()
         self.progress = StreamProgress(id: request.pull, title: request.title, peer: peer, isIncoming: false)
         progress.fileTotal = files.count

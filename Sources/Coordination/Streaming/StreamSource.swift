@@ -21,6 +21,8 @@ package final class StreamSource: @unchecked Sendable {
     private let appliedEpoch: @Sendable () -> UInt64
     private let isRemote: @Sendable (NodeID) -> Bool
     let truncate: @Sendable (UUID) async throws -> Void
+    private let truncations: TruncationTimes?
+    private let watermarks: RepairWatermarks?
 
     private var sessions: [UUID: StreamSession] = [:]
     /// Sessions whose files are being gathered.
@@ -40,11 +42,15 @@ package final class StreamSource: @unchecked Sendable {
     ///   - appliedEpoch: the epoch of the metadata that all of this node goes by.
     ///   - isRemote: whether a node is in another data centre.
     ///   - truncate: empties a table of this node, for another that has emptied it and had given it to this one.
+    ///   - truncations, watermarks: what whoever fetches here takes over.
     package init(
         engine: StorageEngine, host: Host, messenger: any Messenger, settings: StreamSettings = StreamSettings(),
         appliedEpoch: @escaping @Sendable () -> UInt64, isRemote: @escaping @Sendable (NodeID) -> Bool = { _ in false },
-        truncate: @escaping @Sendable (UUID) async throws -> Void
+        truncate: @escaping @Sendable (UUID) async throws -> Void, truncations: TruncationTimes? = nil,
+        watermarks: RepairWatermarks? = nil
     ) {
+        self.truncations = truncations
+        self.watermarks = watermarks
         self.engine = engine
         self.host = host
         self.messenger = messenger
@@ -132,6 +138,9 @@ package final class StreamSource: @unchecked Sendable {
         let count: Int = truncationCounts[request.table] ?? 0
         // Remembered before the files are held: a truncation that ends meanwhile has to know.
         noteFetcher(message.sender, of: request.table)
+        let past = StreamedPast(
+            truncation: truncations?.finished(request.table) ?? 0,
+            watermarks: watermarks?.watermarks(request.table, request.ranges) ?? TokenSeconds())
         let capture: StreamCapture? = try await engine.capture(
             table: request.table, ranges: request.ranges, wholeByteCount: settings.wholeByteCount)
         guard let capture else {
@@ -141,7 +150,7 @@ package final class StreamSource: @unchecked Sendable {
             throw Refusal(code: StreamRefusal.busy, reason: "the table is being emptied")
         }
         noteFetcher(message.sender, of: request.table)
-        let session = StreamSession(request, of: message.sender, capture, now: host.time.monotonicNanoseconds)
+        let session = StreamSession(request, of: message.sender, capture, past, now: host.time.monotonicNanoseconds)
         session.progress.table = await name(of: request.table)
         sessions[request.session] = session
         startSweeping()

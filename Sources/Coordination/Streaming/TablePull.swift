@@ -28,14 +28,19 @@ struct TablePull: Sendable {
     /// Does all of it, again from the beginning when the table is emptied here meanwhile. A table that is dropped here
     /// needs nothing any more.
     ///
+    /// - Returns: what the source knew before; nil when the table is gone.
     /// - Throws: `StreamFailure`.
-    func run() async throws {
+    func run() async throws -> StreamedPast? {
         while true {
-            guard let ingest = try await begin() else { return }
+            guard let ingest = try await begin() else { return nil }
             do {
-                guard try await fill(ingest) else { return await ingest.abort() }
+                guard let past = try await fill(ingest) else {
+                    await ingest.abort()
+                    return nil
+                }
                 switch try await ingest.commit() {
-                case .live, .gone: return
+                case .live: return past
+                case .gone: return nil
                 case .truncated: continue
                 }
             } catch {
@@ -68,8 +73,9 @@ struct TablePull: Sendable {
         }
     }
 
-    /// Gets everything into files; false when nobody has the table any more.
-    private func fill(_ ingest: TableIngest) async throws -> Bool {
+    /// Gets everything into files; nil when nobody has the table any more.
+    private func fill(_ ingest: TableIngest) async throws -> StreamedPast? {
+        var past: StreamedPast?
         let lanes: [LanePull] = engine.shards.indices.compactMap { shard in
             let slice: TokenRanges = ranges.clamped(to: engine.slices.tokens(of: shard))
             return slice.isEmpty ? nil : LanePull(shard: shard, ranges: slice, peer: peer)
@@ -78,15 +84,17 @@ struct TablePull: Sendable {
         var idleCount = 0
         while true {
             let missing: TokenRanges = lanes.reduce(TokenRanges.none) { $0.union($1.remaining) }
-            if missing.isEmpty { return true }
+            if missing.isEmpty { return past ?? StreamedPast() }
             let session: UUID = newID()
             do {
                 idleCount += 1
-                guard let opened = try await open(session, missing, isFirst: finished.isEmpty) else { return false }
+                guard let opened = try await open(session, missing, isFirst: finished.isEmpty) else { return nil }
+                let told = StreamedPast(truncation: opened.truncation, watermarks: opened.watermarks)
+                if past == nil { past = told } else { past?.add(told, missing) }
                 try await takeFiles(opened, session, missing, into: ingest, &finished) { idleCount = 0 }
                 try await takeRows(lanes, session, opened, into: ingest)
                 await close(session)
-                return true
+                return past
             } catch StreamTrouble.gone {
                 await close(session)
                 for lane in lanes { try await ingest.endRows(on: lane.shard) }

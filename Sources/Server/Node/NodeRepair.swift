@@ -88,6 +88,16 @@ final class NodeRepair: Sendable {
     /// The present members.
     func topology() -> Topology? { present?.topology }
 
+    /// Who has some tokens of a table; nil when not all of them have the same owners, or when that is about to change.
+    private func owners(of table: UUID, _ tokens: ClosedRange<Token>) -> Set<NodeID>? {
+        guard let known = present, let table = known.tables.first(where: { $0.id == table }) else { return nil }
+        do throws(ReplicationError) {
+            return RepairPlan.owners(of: tokens, in: try known.topology.placement(for: table.replication))
+        } catch {
+            return nil
+        }
+    }
+
     /// What storage asks before it drops tombstones of a table.
     var purgeRule: PurgeRule {
         { [self] definition in
@@ -106,7 +116,8 @@ final class NodeRepair: Sendable {
     /// Has this node take part in repairs, before messages come.
     func register(_ coordination: NodeCoordination, _ engine: StorageEngine, _ messages: MessageService, _ host: Host) {
         RepairReplica(
-            node: coordination.replica, engine: engine, watermarks: watermarks, missed: missed, host: host
+            node: coordination.replica, engine: engine, watermarks: watermarks, missed: missed, host: host,
+            owners: { [self] in owners(of: $0, $1) }
         ).register(on: messages)
     }
 

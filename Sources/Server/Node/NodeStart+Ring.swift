@@ -32,24 +32,30 @@ extension NodeStart {
     }
 
     /// What brings ranges of tables from node to node.
-    func makeStreams(_ place: Place, _ data: DataParts, _ engine: StorageEngine) -> NodeStreams {
+    func makeStreams(
+        _ local: LocalNode, _ place: Place, _ data: DataParts, _ engine: StorageEngine, _ repair: NodeRepair
+    ) -> NodeStreams {
         let metadata: MetadataLog = place.metadata
         let applied: AppliedEpoch = place.follower.applied
         let datacenter: String = configuration.text("data_center")
         let truncation: TruncationCoordinator = data.coordination.truncation
         let settings: StreamSettings = configuration.streams
+        let truncations: TruncationTimes? = data.coordination.parts.truncations
         let source = StreamSource(
             engine: engine, host: host, messenger: place.messages.service, settings: settings,
             appliedEpoch: { applied.epoch },
             isRemote: { metadata.current?.member($0).map { $0.datacenter != datacenter } ?? false },
-            truncate: { try await truncation.truncateForSource($0) })
+            truncate: { try await truncation.truncateForSource($0) }, truncations: truncations,
+            watermarks: repair.watermarks)
         source.register()
         truncation.whenEmptied { try await source.truncated($0) }
         let receiver = StreamReceiver(
             engine: engine, host: host, messenger: place.messages.service, settings: settings,
             paxosTable: SystemTables.paxos.id, knownEpoch: { metadata.epoch },
-            name: { metadata.current?.member($0)?.internode.description ?? "\($0)" })
-        return NodeStreams(source: source, receiver: receiver, engine: engine, metadata: metadata)
+            name: { metadata.current?.member($0)?.internode.description ?? "\($0)" }, truncations: truncations,
+            watermarks: repair.watermarks)
+        return NodeStreams(
+            source: source, receiver: receiver, engine: engine, metadata: metadata, local: NodeID(local.hostID))
     }
 
     /// Returns once this node owns its tokens, with their data.

@@ -43,7 +43,7 @@ struct NodeStart {
         let engine = try await openStorage(schema, repair)
         let catalog = Catalog(schema, localDatacenter: local.dataCenter)
         let data = try await coordinate(local, place, engine, repair)
-        let streams: NodeStreams = makeStreams(place, data, engine)
+        let streams: NodeStreams = makeStreams(local, place, data, engine, repair)
         let ring = makeRing(local, place, data, streams)
         let sessions: [ShardSessions] = makeSessions()
         let watch = ClusterWatch(local: NodeID(local.hostID), time: host.time, tell: NodeStart.teller(sessions, host))

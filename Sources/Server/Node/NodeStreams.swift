@@ -11,6 +11,7 @@ struct NodeStreams: RangeReceiver, RangeKeeper {
     let receiver: StreamReceiver
     let engine: StorageEngine
     let metadata: MetadataLog
+    let local: NodeID
 
     func pull(
         _ pull: RangePull, held: @escaping @Sendable (_ part: Int, _ ranges: RangeSet) async -> Void
@@ -21,8 +22,12 @@ struct NodeStreams: RangeReceiver, RangeKeeper {
                 tables: part.keyspaces.flatMap { tables(of: $0, schema) }, ranges: part.ranges.ranges,
                 sources: part.sources)
         }
+        let change: RingChange? = metadata.current?.change(pull.id)
+        let isNew: Bool = change.map { ($0.kind == .join || $0.kind == .replace) && $0.node == local } ?? false
         try await receiver.pull(
-            StreamReceiver.Pull(id: pull.id, title: pull.title, parts: parts, includesPaxos: pull.includesPaxos)
+            StreamReceiver.Pull(
+                id: pull.id, title: pull.title, parts: parts, includesPaxos: pull.includesPaxos,
+                adoptsTruncations: isNew)
         ) { part, ranges in
             await held(part, RangeSet(ranges))
         }

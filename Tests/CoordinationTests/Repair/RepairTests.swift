@@ -5,6 +5,7 @@ import Environment
 import Primitives
 import SimulatedHost
 import Storage
+import Synchronization
 import Testing
 
 /// Replicas that differ, and what a repair makes of them.
@@ -239,6 +240,38 @@ import Testing
         }
         let delay: Int64 = TombstonePurge.standardPropagationDelaySeconds
         #expect(watermarks.allSatisfy { $0 >= before - delay && $0 <= before - delay + 60 })
+    }
+
+    /// Whoever has given a range to a new owner, or is about to, knows of it: nothing is vouched for then.
+    @Test(arguments: [true, false]) func nothingIsVouchedForWhileOwnersChange(_ isPending: Bool) throws {
+        let (watermarks, reports, areEqual) = try CoordinatedWorld(seed: 19).run { test in
+            try await RepairTests.fill(test, partitions: 20, rows: 2)
+            for index in [0, 1] { try await test.nodes[index]?.put(ReplicaWorld.mutation("new", "v", at: 9)) }
+            let others: Set<NodeID> = [ReplicaWorld.id(0), ReplicaWorld.id(1), ReplicaWorld.id(7)]
+            test.nodes[1]?.ownersSeen.withLock { $0 = { _ in isPending ? nil : others } }
+            let node = try #require(test.nodes[0])
+            node.missed.note(ReplicaWorld.table, node.token("new"))
+            var watermarks: [Int64] = []
+            func look() {
+                for node in test.nodes.compactMap(\.self) {
+                    watermarks.append(node.watermarks.watermark(table: ReplicaWorld.table, range: .wholeRing))
+                }
+            }
+            var reports: [RepairReport] = [try await node.repair()]
+            let areEqual: Bool = try await RepairTests.areEqual(test)
+            look()
+            #expect(!node.missed.isEmpty)
+            test.nodes[1]?.ownersSeen.withLock { $0 = nil }
+            await test.pause(.seconds(20))
+            reports.append(try await node.repair())
+            look()
+            #expect(node.missed.isEmpty)
+            return (watermarks, reports, areEqual)
+        }
+        #expect(areEqual)
+        #expect(reports.map(\.state) == [.completed, .completed])
+        #expect(watermarks.prefix(3).allSatisfy { $0 == TokenSeconds.never })
+        #expect(watermarks.suffix(3).allSatisfy { $0 > TokenSeconds.never })
     }
 
     @Test func oneReplicaAtATimeComesToTheSame() throws {

@@ -158,6 +158,29 @@ import Testing
             #expect(seconds.largest(in: token(low)...last) == model[wanted].max(), "seed \(seed)")
         }
         #expect((0..<64).map { seconds.seconds(of: token($0)) } == model, "seed \(seed)")
+        let parts = seconds.seconds(in: token(3)...token(60))
+        #expect(parts.first?.tokens.lowerBound == token(3) && parts.last?.tokens.upperBound == token(60))
+        for (part, next) in zip(parts, parts.dropFirst()) {
+            #expect(
+                part.tokens.upperBound.ordinal + 1 == next.tokens.lowerBound.ordinal && part.seconds != next.seconds)
+        }
+        #expect(parts.allSatisfy { part in seconds.smallest(in: part.tokens) == part.seconds })
+        #expect(parts.allSatisfy { part in seconds.largest(in: part.tokens) == part.seconds })
+    }
+
+    @Test func aMarkSurvivesItsEncoding() throws {
+        let place = RepairPlace(table: UUID(high: 1, low: 2), tokens: Token(-5)...Token(9))
+        for isFinal in [true, false] {
+            let mark = RepairMark(
+                place: place, watermarkSeconds: 6_400, cutSeconds: 10_000,
+                owners: [ReplicaWorld.id(0), ReplicaWorld.id(2)], isFinal: isFinal)
+            let bytes: [UInt8] = mark.encoded()
+            #expect(try RepairMark(decoding: bytes.span.bytes) == mark)
+            for count in 0..<bytes.count {
+                let cut: [UInt8] = Array(bytes.prefix(count))
+                #expect(throws: DecodingError.self) { _ = try RepairMark(decoding: cut.span.bytes) }
+            }
+        }
     }
 
     // MARK: Purging

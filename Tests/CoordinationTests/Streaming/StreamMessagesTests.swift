@@ -22,6 +22,10 @@ import Testing
                     number: 1, byteCount: 99, rowCount: 4, tokens: Token(1)...Token(2), fingerprint: open.pull)
             ])
         #expect(try StreamMessages.Opened(opened.encoded()) == opened)
+        var past = opened
+        past.truncation = 77
+        past.watermarks.raise(Token(-3)...Token(5), to: 1_000)
+        #expect(try StreamMessages.Opened(past.encoded()) == past)
         let piece = StreamMessages.FilePiece(session: open.session, number: 2, offset: 1 << 40, byteCount: 5)
         #expect(try StreamMessages.FilePiece(piece.encoded()) == piece)
         let positions: [StreamPosition?] = [

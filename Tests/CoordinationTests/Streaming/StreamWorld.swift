@@ -121,8 +121,15 @@ final class StreamNode: Messenger, @unchecked Sendable {
     var isDead = false
     var appliedEpoch: UInt64 = 5
     private var made: (source: StreamSource, receiver: StreamReceiver)?
+    let truncations: TruncationTimes
+    let watermarks: RepairWatermarks
 
-    private init(_ id: NodeID, _ host: Host, _ engine: StorageEngine, _ world: StreamWorld) {
+    private init(
+        _ id: NodeID, _ host: Host, _ engine: StorageEngine, _ world: StreamWorld, _ truncations: TruncationTimes,
+        _ watermarks: RepairWatermarks
+    ) {
+        self.truncations = truncations
+        self.watermarks = watermarks
         self.id = id
         self.host = host
         self.engine = engine
@@ -137,7 +144,13 @@ final class StreamNode: Messenger, @unchecked Sendable {
             StreamWorld.definition(StreamWorld.table, "t"), StreamWorld.definition(StreamWorld.paxos, "paxos"),
         ]
         let engine = try await StorageEngine.open(options, host: host, tables: tables)
-        let node = StreamNode(StreamWorld.id(index), host, engine, world)
+        let (truncations, watermarks) = try await LoopWork("open", on: host.loops[0], of: host) {
+            (
+                try await TruncationTimes.open(directory: "/data", disk: host.disk),
+                await RepairWatermarks.open(directory: "/data", disk: host.disk)
+            )
+        }.value()
+        let node = StreamNode(StreamWorld.id(index), host, engine, world, truncations, watermarks)
         node.makeStreams()
         return node
     }
@@ -147,11 +160,13 @@ final class StreamNode: Messenger, @unchecked Sendable {
         let source = StreamSource(
             engine: engine, host: host, messenger: self, settings: world.settings,
             appliedEpoch: { [unowned self] in appliedEpoch }, isRemote: { $0 == StreamWorld.id(9) },
-            truncate: { [engine] in try await engine.truncate(id: $0) })
+            truncate: { [engine] in try await engine.truncate(id: $0) }, truncations: truncations,
+            watermarks: watermarks)
         source.register()
         let receiver = StreamReceiver(
             engine: engine, host: host, messenger: self, settings: world.settings, paxosTable: StreamWorld.paxos,
-            knownEpoch: { [unowned self] in appliedEpoch }, name: { "node \($0.uuid.low)" })
+            knownEpoch: { [unowned self] in appliedEpoch }, name: { "node \($0.uuid.low)" }, truncations: truncations,
+            watermarks: watermarks)
         made = (source, receiver)
     }
 

@@ -5,6 +5,7 @@ import Environment
 import Primitives
 import SimulatedHost
 import Storage
+import Synchronization
 
 /// Nodes with everything that coordinates (writes, reads, counters, batches, truncation, hints), and nothing above, in a
 /// world that follows from a seed. Who is up is said by the test.
@@ -121,6 +122,8 @@ final class CoordinatedNode: @unchecked Sendable {
     let topology: Topology
     let watermarks: RepairWatermarks
     let missed: MissedWrites
+    /// What this node thinks of who owns tokens, when a test wants it to be wrong.
+    let ownersSeen = Mutex<(@Sendable (ClosedRange<Token>) -> Set<NodeID>?)?>(nil)
     private(set) var repairs: RepairCoordinator
 
     private init(_ member: Member, _ members: [Member], _ host: Host, _ replication: [String: String]) async throws {
@@ -220,8 +223,15 @@ final class CoordinatedNode: @unchecked Sendable {
         CounterVerbs.register(on: messages.shards, replica, counters, views: views, tables: tables, host)
         BatchVerbs.register(on: messages.shards, batchLog, host)
         truncation.register()
-        RepairReplica(node: replica, engine: engine, watermarks: watermarks, missed: missed, host: host)
-            .register(on: messages)
+        let topology: Topology = self.topology
+        RepairReplica(
+            node: replica, engine: engine, watermarks: watermarks, missed: missed, host: host,
+            owners: { [unowned self] _, tokens in
+                if let seen = ownersSeen.withLock({ $0 }) { return seen(tokens) }
+                guard let placement = try? topology.placement(for: ReplicaWorld.replication) else { return nil }
+                return RepairPlan.owners(of: tokens, in: placement)
+            }
+        ).register(on: messages)
         HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint.mutation) }
     }
 
