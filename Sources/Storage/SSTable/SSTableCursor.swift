@@ -196,11 +196,32 @@ package final class SSTableCursor: SourceCursor {
                 }
                 segmentIndex = index
                 found(block, block.segment(index), start.token)
+            } else if let index = rowsOfFirst(in: block) {
+                isPastStart = true
+                segmentIndex = index
+                found(block, block.segment(index), start.token)
             } else {
                 let ordinal: UInt64 = max(start.token, table.clip.lowerBound).ordinal
                 segmentIndex = block.lowerBound(ordinal)
                 stage = .scan
             }
+        }
+    }
+
+    /// The segment with all rows of the partition that a range begins with, when only the partition's head is in the block
+    /// before; nil otherwise.
+    ///
+    /// The index leads there when the first of the rows has an empty clustering key: that is not after the place that was
+    /// sought.
+    private func rowsOfFirst(in block: Block) -> Int? {
+        let start: PartitionPosition = command.partitions.start
+        guard let key = start.key, !start.isAfter, table.clip.contains(start.token) else { return nil }
+        return key.withUnsafeBytes { key in
+            guard let index = block.find(start.token.ordinal, key),
+                block.segment(index).flags.contains(.continuesBefore),
+                !command.partitions.end.isBefore(start.token, key)
+            else { return nil }
+            return index
         }
     }
 
