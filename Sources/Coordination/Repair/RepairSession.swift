@@ -60,6 +60,8 @@ package final class RepairSession {
     /// Mutations that wait to be sent, for each replica.
     private var outgoing: [[[UInt8]]]
     private var outgoingByteCount = 0
+    /// Partitions whose versions differed when they were hashed and not when they were fetched.
+    private var unresolvedCount = 0
     /// The oldest of the truncations that each replica had finished when that was fetched.
     private var truncations: [Int: Int64] = [:]
 
@@ -85,7 +87,7 @@ package final class RepairSession {
     /// Does the work; the replicas were equal, as of its beginning, when it returns, unless this was a preview.
     ///
     /// - Returns: when it has begun, in seconds since 1970, if all owners of the range are known to be equal as of then; nil
-    ///   when some did not take part, or when the owners change.
+    ///   when some did not take part, when the owners change, or when what differed could not be brought to anybody.
     @discardableResult
     package func run() async throws(RepairFailure) -> Int64? {
         guard let tokens = target.range.tokens, target.replicas.count > 1 else { return nil }
@@ -108,7 +110,7 @@ package final class RepairSession {
             let done = Double(end.ordinal - tokens.lowerBound.ordinal)
             progress(RepairCounts(), done / max(1, Double(tokens.upperBound.ordinal - tokens.lowerBound.ordinal)))
         }
-        if manner.isPreview || !target.isComplete { return nil }
+        if manner.isPreview || !target.isComplete || unresolvedCount > 0 { return nil }
         return try await mark(tokens) ? cutSeconds : nil
     }
 
@@ -260,6 +262,7 @@ package final class RepairSession {
         } catch {
             throw .participant(target.replicas[asked[0]], reason: "Versions of a row cannot be merged: \(error)")
         }
+        if repairs.allSatisfy(\.isEmpty) { unresolvedCount += 1 }
         for (place, speaker) in asked.enumerated() {
             for index in speakers.indices where speakers[index] == speaker {
                 outgoing[index] += repairs[place]
