@@ -13,7 +13,8 @@ package enum OwnProcess {
     /// when that fails.
     package static func restart(with arguments: [String], setting name: String, to value: String) {
         guard setenv(name, value, 1) == 0 else { return }
-        var pointers: [UnsafeMutablePointer<CChar>?] = ([CommandLine.arguments.first ?? ""] + arguments).map { strdup($0) }
+        let all: [String] = [CommandLine.arguments.first ?? ""] + arguments
+        var pointers: [UnsafeMutablePointer<CChar>?] = all.map { strdup($0) }
         pointers.append(nil)
         execv("/proc/self/exe", &pointers)
         for pointer in pointers { free(pointer) }
