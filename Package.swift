@@ -7,6 +7,10 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let security: [Target.Dependency] = [
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+    .product(name: "NIOTLS", package: "swift-nio"),
+]
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yaml: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -39,8 +43,8 @@ func program(_ name: String, imports: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: imports, swiftSettings: settings)
 }
 
-func tests(_ name: String, imports: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .testTarget(name: name, dependencies: imports, resources: resources, swiftSettings: settings)
+func tests(_ name: String, imports: [Target.Dependency], excluding: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: imports, exclude: excluding, swiftSettings: settings)
 }
 
 let cLibraries: [Target] = [
@@ -76,6 +80,12 @@ let layers: [Target] = [
     layer("MartletClient", imports: ["CQL", "Environment", "DataModel", "Primitives"]),
     // Worlds.
     layer("SystemHost", imports: ["Environment", "Primitives", "CSystemCalls"] + nio),
+    // TLS for the streams of SystemHost, apart from it because BoringSSL takes minutes to build: only the program and this
+    // layer's own tests stand on it.
+    layer(
+        "TLSHost",
+        imports: ["SystemHost", "Environment", "Primitives", .product(name: "NIOCore", package: "swift-nio")]
+            + security),
     layer("SimulatedHost", imports: ["Environment", "Primitives"]),
     layer(
         "Simulation",
@@ -93,7 +103,7 @@ let layers: [Target] = [
     program(
         "martlet",
         imports: [
-            "SystemHost", "Server", "MartletClient", "Bench", "Shell", "Nodetool", "DevelopmentCluster",
+            "SystemHost", "TLSHost", "Server", "MartletClient", "Bench", "Shell", "Nodetool", "DevelopmentCluster",
             "Environment", "Primitives", arguments, yaml, logging,
         ]
     ),
@@ -144,6 +154,13 @@ let testTargets: [Target] = [
         imports: [
             "Server", "SystemHost", "MartletClient", "CQL", "Storage", "Environment", "DataModel", "Primitives",
         ]),
+    tests(
+        "TLSHostTests",
+        imports: [
+            "TLSHost", "SystemHost", "Server", "Nodetool", "MartletClient", "CQL", "Environment", "DataModel",
+            "Primitives",
+        ],
+        excluding: ["Resources"]),
     tests(
         "SimulationTests",
         imports: [
@@ -200,6 +217,7 @@ let package = Package(
         ] : [],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),

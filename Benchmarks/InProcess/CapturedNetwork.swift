@@ -20,7 +20,7 @@ final class CapturedNetwork: Network {
     }
 
     func listen(
-        at address: SocketAddress, on loops: [any Loop],
+        at address: SocketAddress, on loops: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener {
         self.makeHandler.withLock { $0 = makeHandler }
@@ -28,7 +28,7 @@ final class CapturedNetwork: Network {
     }
 
     func connect(
-        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection {
         throw .refused(address)

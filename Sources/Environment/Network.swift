@@ -4,20 +4,58 @@ public import Primitives
 public protocol Network: Sendable {
     /// Accepts connections at `address` (port 0 chooses a free one), spreading them over `loops`.
     ///
-    /// `makeHandler` runs on the loop that the connection will live on.
+    /// `makeHandler` runs on the loop that the connection will live on, when the other side has connected; with
+    /// `security`, before the two have agreed on keys, so that those who never do are counted too.
     func listen(
-        at address: SocketAddress, on loops: [any Loop],
+        at address: SocketAddress, on loops: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener
 
-    /// Connects to `address`; the connection lives on `loop`. `makeHandler` runs there.
+    /// Connects to `address`; the connection lives on `loop`. `makeHandler` runs there, with `security` once the other side
+    /// has shown who it is.
     func connect(
-        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection
 
     /// The addresses of a host name, or the address that the text is.
     func resolve(_ host: String, port: UInt16) async throws(NetworkError) -> [SocketAddress]
+
+    /// Checks keys and certificates and makes them ready for `listen`.
+    ///
+    /// - Throws: `.insecure` with what is wrong with them; `.unavailable` where there is no encryption.
+    func prepare(_ security: ServerSecurity) async throws(NetworkError) -> any TransportSecurity
+
+    /// Checks keys and certificates and makes them ready for `connect`.
+    ///
+    /// - Throws: as for a server.
+    func prepare(_ security: ClientSecurity) async throws(NetworkError) -> any TransportSecurity
+}
+
+extension Network {
+    /// Accepts connections that are not encrypted.
+    public func listen(
+        at address: SocketAddress, on loops: [any Loop],
+        makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
+    ) async throws(NetworkError) -> any Listener {
+        try await listen(at: address, on: loops, security: nil, makeHandler: makeHandler)
+    }
+
+    /// Connects without encryption.
+    public func connect(
+        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        makeHandler: @escaping @Sendable () -> any ConnectionHandler
+    ) async throws(NetworkError) -> any Connection {
+        try await connect(to: address, on: loop, security: nil, timeout: timeout, makeHandler: makeHandler)
+    }
+
+    public func prepare(_ security: ServerSecurity) async throws(NetworkError) -> any TransportSecurity {
+        throw .insecure(.unavailable)
+    }
+
+    public func prepare(_ security: ClientSecurity) async throws(NetworkError) -> any TransportSecurity {
+        throw .insecure(.unavailable)
+    }
 }
 
 public protocol Listener: AnyObject, Sendable {
@@ -38,6 +76,9 @@ public protocol Connection: AnyObject, Sendable {
     /// Hot: once per read of a busy connection.
     func send(_ bytes: inout ByteWriter)
 
+    /// The protocol that encrypts the stream, such as TLSv1.3; nil for a plain one, and until the two sides have agreed.
+    var encryptionProtocol: String? { get }
+
     /// Bytes given to `send` that have not left yet.
     var unsentByteCount: Int { get }
 
@@ -48,6 +89,10 @@ public protocol Connection: AnyObject, Sendable {
 
     /// Sends what is queued, then ends the stream in both directions.
     func close()
+}
+
+extension Connection {
+    public var encryptionProtocol: String? { nil }
 }
 
 /// What a connection tells its owner, always on the connection's loop.
@@ -78,6 +123,8 @@ public enum NetworkError: Error, Equatable, Sendable {
     case addressInUse(SocketAddress)
     case unknownHost(String)
     case closed
+    /// The stream cannot be protected, or the other side is not who it has to be.
+    case insecure(SecurityFault)
     /// Anything else the system reports: its number and its words.
     case failed(code: Int32, reason: String)
 }

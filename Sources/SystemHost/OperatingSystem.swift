@@ -18,7 +18,8 @@ package final class OperatingSystem: Sendable {
     /// - Parameters:
     ///   - loopCount: one for each shard, each a thread of its own.
     ///   - diskThreadCount: how many blocking calls run at once.
-    package init(loopCount: Int, diskThreadCount: Int = 16) {
+    ///   - securing: what encrypts streams; without it none can be.
+    package init(loopCount: Int, diskThreadCount: Int = 16, securing: (any ChannelSecuring)? = nil) {
         require(loopCount > 0 && diskThreadCount > 0, "a host has at least one loop and one disk thread")
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loopCount)
         let loops: [SystemLoop] = group.makeIterator().enumerated().map { index, eventLoop in
@@ -29,8 +30,8 @@ package final class OperatingSystem: Sendable {
         self.disk = SystemDisk(threads: threads)
         self.host = Host(
             time: SystemTime(), entropy: SystemEntropy(), disk: disk,
-            network: SystemNetwork(group: group, loops: loops, threads: threads), background: SystemBackground(),
-            loops: loops)
+            network: SystemNetwork(group: group, loops: loops, threads: threads, securing: securing),
+            background: SystemBackground(), loops: loops)
     }
 
     /// Closes all connections, ends all threads and lets go of all folders. Nothing of the host may be used afterwards.

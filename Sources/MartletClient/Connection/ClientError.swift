@@ -50,6 +50,7 @@ extension ClientError: CustomStringConvertible {
         case .addressInUse: "address in use"
         case .unknownHost(let name): "unknown host \(name)"
         case .closed: "closed"
+        case .insecure(let fault): fault.description
         case .failed(_, let reason): reason
         }
     }

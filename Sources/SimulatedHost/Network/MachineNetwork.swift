@@ -1,7 +1,7 @@
 import Environment
 import Primitives
 
-/// The net as one process sees it.
+/// The net as one process sees it. Nothing in it is encrypted: who asks for that is refused.
 ///
 /// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
 final class MachineNetwork: Network, @unchecked Sendable {
@@ -16,10 +16,11 @@ final class MachineNetwork: Network, @unchecked Sendable {
     }
 
     func listen(
-        at address: SocketAddress, on loops: [any Loop],
+        at address: SocketAddress, on loops: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener {
         if life.isOver { await neverReturn() }
+        if security != nil { throw .insecure(.unavailable) }
         require(!loops.isEmpty, "a listener spreads connections over at least one loop")
         let isOwn: Bool = address.host == port.host || MachinePort.isAny(address.host)
         guard isOwn || MachinePort.isLoopback(address.host) else {
@@ -35,10 +36,11 @@ final class MachineNetwork: Network, @unchecked Sendable {
     }
 
     func connect(
-        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection {
         if life.isOver { await neverReturn() }
+        if security != nil { throw .insecure(.unavailable) }
         guard let clientLane = (loop as? SimulatedLoop)?.lane else { throw .closed }
         let network: SimulatedNetwork = world.network
         let limit: UInt64 = timeout.wholeNanoseconds

@@ -51,25 +51,28 @@ package struct UnreliableNetwork: Network {
     }
 
     package func listen(
-        at address: SocketAddress, on loops: [any Loop],
+        at address: SocketAddress, on loops: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener {
         guard address.port == internodePort else {
-            return try await network.listen(at: address, on: loops, makeHandler: makeHandler)
+            return try await network.listen(at: address, on: loops, security: security, makeHandler: makeHandler)
         }
         let unreliability: Unreliability = self.unreliability
-        return try await network.listen(at: address, on: loops) { UnreliableHandler(makeHandler($0), unreliability) }
+        return try await network.listen(at: address, on: loops, security: security) {
+            UnreliableHandler(makeHandler($0), unreliability)
+        }
     }
 
     package func connect(
-        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection {
         guard address.port == internodePort else {
-            return try await network.connect(to: address, on: loop, timeout: timeout, makeHandler: makeHandler)
+            return try await network.connect(
+                to: address, on: loop, security: security, timeout: timeout, makeHandler: makeHandler)
         }
         let unreliability: Unreliability = self.unreliability
-        return try await network.connect(to: address, on: loop, timeout: timeout) {
+        return try await network.connect(to: address, on: loop, security: security, timeout: timeout) {
             UnreliableHandler(makeHandler(), unreliability)
         }
     }

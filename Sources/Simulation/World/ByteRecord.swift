@@ -36,18 +36,18 @@ struct RecordedNetwork: Network {
     let time: any TimeSource
 
     func listen(
-        at address: SocketAddress, on loops: [any Loop],
+        at address: SocketAddress, on loops: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener {
-        try await network.listen(at: address, on: loops, makeHandler: makeHandler)
+        try await network.listen(at: address, on: loops, security: security, makeHandler: makeHandler)
     }
 
     func connect(
-        to address: SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection {
         let (record, time) = (self.record, self.time)
-        return try await network.connect(to: address, on: loop, timeout: timeout) {
+        return try await network.connect(to: address, on: loop, security: security, timeout: timeout) {
             RecordedHandler(makeHandler(), record, time)
         }
     }

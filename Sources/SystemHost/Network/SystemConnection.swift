@@ -36,10 +36,26 @@ final class SystemConnection: ChannelInboundHandler, Connection, @unchecked Send
     private var isClosing = false
     private var awaitsDrain = false
     private var lastError: NetworkError?
+    /// Whether bytes can pass: always, unless the two sides have to agree on keys first.
+    private var isReady = true
+    private var opensWhenReady = false
+    /// Whoever waits for the two sides to agree.
+    private var ready: EventLoopPromise<Void>?
+    private(set) var encryptionProtocol: String?
 
     init(loop: SystemLoop, makeHandler: @escaping () -> any ConnectionHandler) {
         self.systemLoop = loop
         self.makeHandler = makeHandler
+    }
+
+    /// Says that the channel has handlers that protect it, before it is added to that.
+    ///
+    /// - Parameter ready: told when the two sides have agreed, which the owner then waits for too; nil for an owner who is
+    ///   told of the connection before.
+    func awaitSecurity(_ ready: EventLoopPromise<Void>?) {
+        isReady = false
+        opensWhenReady = ready != nil
+        self.ready = ready
     }
 
     var loop: any Loop { systemLoop }
@@ -90,6 +106,11 @@ final class SystemConnection: ChannelInboundHandler, Connection, @unchecked Send
     func close() {
         guard !isClosing, let context else { return }
         isClosing = true
+        if !isReady {
+            // What was sent waits for keys that nobody wants any more.
+            context.eventLoop.assumeIsolated().execute { [self] in self.context?.close(promise: nil) }
+            return
+        }
         let promise: EventLoopPromise<Void> = context.eventLoop.makePromise()
         promise.futureResult.assumeIsolated().whenComplete { [self] _ in
             // Not from inside the owner's call: `closed` comes after it has returned.
@@ -180,8 +201,17 @@ final class SystemConnection: ChannelInboundHandler, Connection, @unchecked Send
         open(context)
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let event = event as? ChannelReady else { return context.fireUserInboundEventTriggered(event) }
+        isReady = true
+        encryptionProtocol = event.encryptionProtocol
+        if opensWhenReady { open(context) }
+        ready?.succeed()
+        ready = nil
+    }
+
     private func open(_ context: ChannelHandlerContext) {
-        guard let makeHandler else { return }
+        guard isReady || !opensWhenReady, let makeHandler else { return }
         self.makeHandler = nil
         if let address = context.remoteAddress.flatMap(Environment.SocketAddress.init(native:)) {
             remoteAddress = address
@@ -195,7 +225,8 @@ final class SystemConnection: ChannelInboundHandler, Connection, @unchecked Send
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        lastError = NetworkError(error, remoteAddress)
+        // What follows from the first error says less than that.
+        if lastError == nil { lastError = NetworkError(error, remoteAddress) }
         context.close(promise: nil)
     }
 
@@ -207,11 +238,15 @@ final class SystemConnection: ChannelInboundHandler, Connection, @unchecked Send
         options = nil
         held = ByteBuffer()
         sending = ByteBuffer()
+        ready?.fail(lastError ?? .closed)
+        ready = nil
         ended?.closed(lastError)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         options = nil
+        ready?.fail(lastError ?? .closed)
+        ready = nil
     }
 }

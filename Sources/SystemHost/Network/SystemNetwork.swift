@@ -9,22 +9,29 @@ struct SystemNetwork: Network {
     private let group: MultiThreadedEventLoopGroup
     private let loops: [SystemLoop]
     private let threads: BlockingThreads
+    private let securing: (any ChannelSecuring)?
 
-    init(group: MultiThreadedEventLoopGroup, loops: [SystemLoop], threads: BlockingThreads) {
+    init(
+        group: MultiThreadedEventLoopGroup, loops: [SystemLoop], threads: BlockingThreads,
+        securing: (any ChannelSecuring)?
+    ) {
         self.group = group
         self.loops = loops
         self.threads = threads
+        self.securing = securing
     }
 
     func listen(
-        at address: Environment.SocketAddress, on wanted: [any Loop],
+        at address: Environment.SocketAddress, on wanted: [any Loop], security: (any TransportSecurity)?,
         makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Listener {
         let chosen: [SystemLoop] = wanted.compactMap { $0 as? SystemLoop }
         guard let first = chosen.first, chosen.count == wanted.count else { throw .closed }
+        let security: (any ChannelSecurity)? = try channelSecurity(security)
         if chosen.count == 1 || chosen.count == loops.count {
             let children: any EventLoopGroup = chosen.count == 1 ? first.eventLoop : group
-            let channel = try await bind(address, on: first, children: children, isShared: false, makeHandler)
+            let place = ListeningPlace(loop: first, children: children, isShared: false, security: security)
+            let channel = try await bind(address, place, makeHandler)
             return try SystemListener(channels: [channel])
         }
         // NIO spreads over one loop or over all of them. For some of them each gets a socket of its own, and the system
@@ -33,7 +40,8 @@ struct SystemNetwork: Network {
         var bound: Environment.SocketAddress = address
         for loop in chosen {
             do throws(NetworkError) {
-                channels.append(try await bind(bound, on: loop, children: loop.eventLoop, isShared: true, makeHandler))
+                let place = ListeningPlace(loop: loop, children: loop.eventLoop, isShared: true, security: security)
+                channels.append(try await bind(bound, place, makeHandler))
             } catch {
                 for channel in channels { channel.close(promise: nil) }
                 throw error
@@ -45,17 +53,29 @@ struct SystemNetwork: Network {
         return try SystemListener(channels: channels)
     }
 
+    /// One socket that accepts connections.
+    private struct ListeningPlace {
+        let loop: SystemLoop
+        let children: any EventLoopGroup
+        /// Whether there are others at the same port.
+        let isShared: Bool
+        let security: (any ChannelSecurity)?
+    }
+
     private func bind(
-        _ address: Environment.SocketAddress, on loop: SystemLoop, children: any EventLoopGroup, isShared: Bool,
+        _ address: Environment.SocketAddress, _ place: ListeningPlace,
         _ makeHandler: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) async throws(NetworkError) -> any Channel {
         let loops: [SystemLoop] = self.loops
+        let security: (any ChannelSecurity)? = place.security
         let target: NIOCore.SocketAddress = try native(address)
         do {
-            return try await ServerBootstrap(group: loop.eventLoop, childGroup: children)
+            return try await ServerBootstrap(group: place.loop.eventLoop, childGroup: place.children)
                 .serverChannelOption(.backlog, value: 1_024)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .serverChannelOption(.socket(SocketOptionLevel(SOL_SOCKET), SO_REUSEPORT), value: isShared ? 1 : 0)
+                .serverChannelOption(
+                    .socket(SocketOptionLevel(SOL_SOCKET), SO_REUSEPORT), value: place.isShared ? 1 : 0
+                )
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.recvAllocator, value: SystemConnection.receiveAllocator)
                 .childChannelInitializer { channel in
@@ -64,6 +84,10 @@ struct SystemNetwork: Network {
                     }
                     return channel.eventLoop.makeCompletedFuture {
                         let connection = SystemConnection(loop: owner) { makeHandler(owner) }
+                        if let security {
+                            connection.awaitSecurity(nil)
+                            try security.secure(channel, within: nil)
+                        }
                         try channel.pipeline.syncOperations.addHandler(connection)
                     }
                 }
@@ -74,12 +98,14 @@ struct SystemNetwork: Network {
     }
 
     func connect(
-        to address: Environment.SocketAddress, on loop: any Loop, timeout: Duration,
+        to address: Environment.SocketAddress, on loop: any Loop, security: (any TransportSecurity)?, timeout: Duration,
         makeHandler: @escaping @Sendable () -> any ConnectionHandler
     ) async throws(NetworkError) -> any Connection {
         guard let loop = loop as? SystemLoop else { throw .closed }
         let target: NIOCore.SocketAddress = try native(address)
+        let security: (any ChannelSecurity)? = try channelSecurity(security)
         let connection = SystemConnection(loop: loop, makeHandler: makeHandler)
+        let ready: EventLoopPromise<Void>? = security.map { _ in loop.eventLoop.makePromise() }
         do {
             _ = try await ClientBootstrap(group: loop.eventLoop)
                 .connectTimeout(.nanoseconds(timeout.wholeNanoseconds))
@@ -87,14 +113,55 @@ struct SystemNetwork: Network {
                 .channelOption(.recvAllocator, value: SystemConnection.receiveAllocator)
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
+                        if let security {
+                            connection.awaitSecurity(ready)
+                            try security.secure(channel, within: timeout)
+                        }
                         try channel.pipeline.syncOperations.addHandler(connection)
                     }
                 }
                 .connect(to: target).get()
+            if let ready { try await ready.futureResult.get() }
         } catch {
+            ready?.fail(error)
             throw NetworkError(error, address)
         }
         return connection
+    }
+
+    // MARK: Protection
+
+    func prepare(_ security: ServerSecurity) async throws(NetworkError) -> any TransportSecurity {
+        guard let securing else { throw .insecure(.unavailable) }
+        return try await prepared { () throws(SecurityFault) in
+            try securing.make(security, atSeconds: SystemTime().wallMicroseconds / 1_000_000)
+        }
+    }
+
+    func prepare(_ security: ClientSecurity) async throws(NetworkError) -> any TransportSecurity {
+        guard let securing else { throw .insecure(.unavailable) }
+        return try await prepared { () throws(SecurityFault) in
+            try securing.make(security, atSeconds: SystemTime().wallMicroseconds / 1_000_000)
+        }
+    }
+
+    /// Not on a loop: the certificates that the machine trusts are files.
+    private func prepared(
+        _ make: @escaping @Sendable () throws(SecurityFault) -> any ChannelSecurity
+    ) async throws(NetworkError) -> any TransportSecurity {
+        do throws(SecurityFault) {
+            return try await threads.run(make)
+        } catch {
+            throw .insecure(error)
+        }
+    }
+
+    private func channelSecurity(
+        _ security: (any TransportSecurity)?
+    ) throws(NetworkError) -> (any ChannelSecurity)? {
+        guard let security else { return nil }
+        guard let known = security as? any ChannelSecurity else { throw .insecure(.unavailable) }
+        return known
     }
 
     func resolve(_ host: String, port: UInt16) async throws(NetworkError) -> [Environment.SocketAddress] {
@@ -178,6 +245,8 @@ extension NetworkError {
     /// What an error of NIO means for an address.
     init(_ error: any Error, _ address: Environment.SocketAddress) {
         switch error {
+        case let error as NetworkError:
+            self = error
         case let error as NIOConnectionError:
             guard let first = error.connectionErrors.first else {
                 self = .unknownHost(error.host)
