@@ -7,6 +7,10 @@ package enum AdminClientError: Error, Equatable, Sendable {
     case unknownHost(String)
     case refused(host: String, port: UInt16)
     case timedOut(host: String, port: UInt16)
+    /// The node is not who it has to be, or does not speak TLS.
+    case insecure(host: String, port: UInt16, SecurityFault)
+    /// What is there ends the connection without an answer, as a port with TLS does to those who do not speak it.
+    case mute(host: String, port: UInt16)
     /// Something answers there, and not as the admin port of a node.
     case notAdmin(host: String, port: UInt16, reason: String)
     /// The node says that the question is wrong.
@@ -22,6 +26,7 @@ package struct AdminClient: Sendable {
     private let port: UInt16
     private let timeout: Duration
     private let credentials: Credentials?
+    private let security: (any TransportSecurity)?
 
     /// A user and a password.
     package struct Credentials: Sendable, Equatable {
@@ -34,14 +39,17 @@ package struct AdminClient: Sendable {
         }
     }
 
+    /// - Parameter security: what encrypts the connections, made ready by the network of `host`; nil for nothing.
     package init(
-        _ name: String, port: UInt16, timeout: Duration = .seconds(10), credentials: Credentials? = nil, host: Host
+        _ name: String, port: UInt16, timeout: Duration = .seconds(10), credentials: Credentials? = nil,
+        security: (any TransportSecurity)? = nil, host: Host
     ) {
         self.host = host
         self.name = name
         self.port = port
         self.timeout = timeout
         self.credentials = credentials
+        self.security = security
     }
 
     package func get<Answer: Report>(
@@ -57,7 +65,7 @@ package struct AdminClient: Sendable {
 
     /// The same node, for questions whose answers take longer.
     package func patient(for timeout: Duration) -> AdminClient {
-        AdminClient(name, port: port, timeout: timeout, credentials: credentials, host: host)
+        AdminClient(name, port: port, timeout: timeout, credentials: credentials, security: security, host: host)
     }
 
     @discardableResult
@@ -151,10 +159,13 @@ package struct AdminClient: Sendable {
         _ conversation: AdminConversation, to address: SocketAddress, on loop: any Loop
     ) async throws(AdminClientError) {
         do throws(NetworkError) {
-            _ = try await host.network.connect(to: address, on: loop, timeout: timeout) { conversation }
+            _ = try await host.network.connect(to: address, on: loop, security: security, timeout: timeout) {
+                conversation
+            }
         } catch {
             switch error {
             case .timedOut: throw .timedOut(host: name, port: port)
+            case .insecure(let fault): throw .insecure(host: name, port: port, fault)
             default: throw .refused(host: name, port: port)
             }
         }
@@ -166,6 +177,7 @@ package struct AdminClient: Sendable {
         case .response(let whole): response = whole
         case .ended: throw .notAdmin(host: name, port: port, reason: "The answer comes line by line.")
         case .timedOut: throw .timedOut(host: name, port: port)
+        case .mute: throw .mute(host: name, port: port)
         case .malformed(let reason): throw .notAdmin(host: name, port: port, reason: reason)
         }
         let json: JSONValue

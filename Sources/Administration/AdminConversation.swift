@@ -12,6 +12,7 @@ final class AdminConversation: ConnectionHandler, @unchecked Sendable {
         /// The answer came line by line and has ended; what was told last is known to whoever was told.
         case ended
         case timedOut
+        case mute
         case malformed(String)
     }
 
@@ -99,6 +100,7 @@ final class AdminConversation: ConnectionHandler, @unchecked Sendable {
         switch next {
         case .incomplete: break
         case .response(let response): finish(.response(response))
+        case .mute: finish(.mute)
         case .malformed(let reason): finish(.malformed(reason))
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bench
 import Environment
 import SystemHost
+import TLSHost
 
 /// `martlet bench`: the load generator.
 struct BenchCommand: AsyncParsableCommand {
@@ -50,6 +51,10 @@ struct BenchCommand: AsyncParsableCommand {
     var keyspace: String = "bench"
     @Option(help: "The version of the native protocol: 3, 4 or 5 (default: the newest possible).")
     var protocolVersion: UInt8?
+    @Flag(help: "Connect with TLS; the server's certificate must be good and made for HOST.")
+    var ssl = false
+    @Option(help: "With --ssl: trust the certificates in this file, in PEM, and not those of the machine.")
+    var cafile: String?
     @Option(help: "Of 100 requests of a mixed workload, how many read.")
     var readPercent = 50
     @Flag(help: "Read without having written the rows.")
@@ -80,7 +85,7 @@ struct BenchCommand: AsyncParsableCommand {
     func run() async throws {
         let plan: BenchPlan = try makePlan()
         ProcessResources.raiseOpenFileLimit()
-        let system = OperatingSystem(loopCount: threads, diskThreadCount: 2)
+        let system = OperatingSystem(loopCount: threads, diskThreadCount: 2, securing: TLSSecuring())
         let run = BenchRun(plan, on: system.host, clocks: clocks(plan)) { line in
             _ = Terminal.write(line + "\n", to: .error)
         }
@@ -111,6 +116,18 @@ struct BenchCommand: AsyncParsableCommand {
         plan.replicationFactor = replicationFactor
         plan.keyspace = keyspace
         if let protocolVersion { try plan.setVersion(protocolVersion) }
+        if ssl {
+            var security = ClientSecurity()
+            if let cafile {
+                guard let bytes = try? SmallFiles.read(cafile) else {
+                    throw BenchError("The file \(cafile) of --cafile cannot be read.")
+                }
+                security.trusted = bytes
+            }
+            plan.security = security
+        } else if cafile != nil {
+            throw BenchError("--cafile says whom --ssl trusts; give --ssl too.")
+        }
         plan.readPercent = readPercent
         plan.isPreloading = !skipPreload
         plan.seed = seed

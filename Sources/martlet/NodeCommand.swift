@@ -3,6 +3,7 @@ import Environment
 import Logging
 import Server
 import SystemHost
+import TLSHost
 
 /// `martlet node`: runs one node until it is told to stop.
 struct NodeCommand: AsyncParsableCommand {
@@ -48,7 +49,8 @@ struct NodeCommand: AsyncParsableCommand {
         }
         ProcessResources.raiseOpenFileLimit()
         let wanted: Int = configuration.integer("shards")
-        let system = OperatingSystem(loopCount: wanted > 0 ? wanted : ProcessResources.processorCount)
+        let system = OperatingSystem(
+            loopCount: wanted > 0 ? wanted : ProcessResources.processorCount, securing: TLSSecuring())
         let stopping = StopSignal()
         ProcessSignals.onTermination { _ in stopping.raise() }
         let logs = NodeLog(levels: levels, time: system.host.time, write: write)

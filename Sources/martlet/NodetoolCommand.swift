@@ -1,6 +1,7 @@
 import ArgumentParser
 import Nodetool
 import SystemHost
+import TLSHost
 
 /// `martlet nodetool`: the operator's tool.
 struct NodetoolCommand: AsyncParsableCommand {
@@ -13,7 +14,7 @@ struct NodetoolCommand: AsyncParsableCommand {
     var arguments: [String] = []
 
     func run() async throws {
-        let system = OperatingSystem(loopCount: 1, diskThreadCount: 1)
+        let system = OperatingSystem(loopCount: 1, diskThreadCount: 1, securing: TLSSecuring())
         let program = NodetoolProgram(host: system.host) { text in
             Terminal.write(text, to: .output)
         } writeError: { text in

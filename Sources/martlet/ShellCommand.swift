@@ -2,6 +2,7 @@ import ArgumentParser
 import Environment
 import Shell
 import SystemHost
+import TLSHost
 
 /// `martlet cql`: the query shell.
 struct ShellCommand: AsyncParsableCommand {
@@ -60,6 +61,14 @@ struct ShellCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A file with a user name and a password in a section [plain_text_auth].")
     var credentials: String?
 
+    @Flag(name: .long, help: "Connect with TLS; the server's certificate must be good and made for HOST.")
+    var ssl = false
+
+    @Option(
+        name: .long,
+        help: "With --ssl: trust the certificates in this file, in PEM (section [ssl] of cqlshrc: certfile).")
+    var cafile: String?
+
     @Option(name: .long, help: ArgumentHelp("Accepted; the server has one version.", visibility: .hidden))
     var cqlversion: String?
 
@@ -68,7 +77,7 @@ struct ShellCommand: AsyncParsableCommand {
 
     func run() async throws {
         let options: ShellOptions = try shellOptions()
-        let system = OperatingSystem(loopCount: 1, diskThreadCount: 1)
+        let system = OperatingSystem(loopCount: 1, diskThreadCount: 1, securing: TLSSecuring())
         let terminal = SystemTerminal()
         let status: Int32 = await ShellProgram.run(
             options: options, terminal: terminal, files: SystemShellFiles(), host: system.host)
@@ -84,6 +93,13 @@ struct ShellCommand: AsyncParsableCommand {
             throw ValidationError("'\(name)' is not HOST or HOST:PORT")
         }
         if let port { options.port = port }
+        if ssl { options.usesTLS = true }
+        if let name = ProcessResources.environmentVariable("SSL_CERTFILE") { options.security.trustFile = name }
+        if let word = ProcessResources.environmentVariable("SSL_VALIDATE") { options.security.readValidate(word) }
+        if let cafile {
+            guard options.usesTLS else { throw ValidationError("--cafile says whom --ssl trusts; give --ssl too") }
+            options.security.trustFile = cafile
+        }
         options.statements = execute
         options.file = file
         if let keyspace { options.keyspace = keyspace }

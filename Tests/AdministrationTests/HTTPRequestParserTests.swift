@@ -142,7 +142,14 @@ import Testing
         #expect(parse(bytes, isAtEnd: true) == .response(HTTPResponse(status: 200, contentType: "", body: [123, 125])))
     }
 
-    @Test(arguments: ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
+    @Test func tellsThatNothingWasAnsweredAndWhatTLSAnswersApart() {
+        #expect(parse([], isAtEnd: true) == .mute)
+        #expect(parse([]) == .incomplete)
+        #expect(parse([0x15, 0x03, 0x01, 0, 2, 2, 70]) == .mute)
+        #expect(parse([0x15]) == .incomplete)
+    }
+
+    @Test(arguments: ["H", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
     func tellsThatAnAnswerWasCut(text: String) {
         guard case .malformed = parse(Array(text.utf8), isAtEnd: true) else {
             Issue.record("taken: \(text)")

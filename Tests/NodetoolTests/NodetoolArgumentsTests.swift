@@ -35,6 +35,19 @@ import Testing
         #expect(Set(names).count == names.count)
     }
 
+    @Test func checksTheNodeUnlessThatIsSwitchedOffInPlainWords() throws {
+        let checked = try NodetoolArguments(["--ssl", "--cafile", "a.pem", "status"])
+        #expect(checked.usesTLS && checked.trustFile == "a.pem" && !checked.trustsAnybody)
+        #expect(try NodetoolArguments(["status", "--ssl", "--insecure-no-verify"]).trustsAnybody)
+        #expect(try !NodetoolArguments(["status"]).usesTLS)
+        #expect(fault("--cafile", "a.pem", "status")?.hasSuffix("give --ssl too.") == true)
+        #expect(fault("--insecure-no-verify", "status")?.hasSuffix("give --ssl too.") == true)
+        #expect(fault("--ssl", "--cafile=a.pem", "--insecure-no-verify", "status")?.hasSuffix("has no use.") == true)
+        #expect(fault("--ssl=yes", "status") == "There is no option --ssl.")
+        // Commands that say why they are not there take the same options.
+        #expect(try NodetoolArguments(["getauditlog", "--ssl"]).usesTLS)
+    }
+
     @Test func takesOptionsInFrontOfTheCommandAndBehindIt() throws {
         let front = try NodetoolArguments(["-h", "127.0.0.2", "-p", "7200", "-F", "json", "-pp", "status", "k"])
         let behind = try NodetoolArguments([

@@ -91,12 +91,19 @@ import Testing
         let file = try #require(SourceTree.file("conf/martlet.yaml"))
         var found: [(entry: Entry, hasComment: Bool)] = []
         var above: Substring = ""
+        var parent: Substring = ""
         for line in file.lines {
-            if let match = line.wholeMatch(of: #/([a-z_0-9]+):\s*(.*?)\s*/#) {
-                let value: Substring = match.output.2
+            if let match = line.wholeMatch(of: #/(\s*)([a-z_0-9]+):\s*(.*?)\s*/#) {
+                let (indent, value): (Substring, Substring) = (match.output.1, match.output.3)
+                if indent.isEmpty { parent = value.isEmpty ? match.output.2 + "." : "" }
+                if value.isEmpty {
+                    above = line
+                    continue
+                }
                 let isQuoted: Bool = value.count >= 2 && value.hasPrefix("'") && value.hasSuffix("'")
                 let text: Substring = isQuoted ? value.dropFirst().dropLast() : value
-                found.append((Entry(name: String(match.output.1), standard: String(text)), above.hasPrefix("# ")))
+                let name: String = indent.isEmpty ? String(match.output.2) : String(parent + match.output.2)
+                found.append((Entry(name: name, standard: String(text)), above.hasPrefix(indent + "# ")))
             }
             above = line
         }

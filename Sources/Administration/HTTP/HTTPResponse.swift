@@ -68,6 +68,8 @@ package struct HTTPResponseParser: Sendable {
         case incomplete
         case response(HTTPResponse)
         case malformed(String)
+        /// Nothing was answered, or what TLS answers to those who do not speak it.
+        case mute
     }
 
     package var maximumHeadByteCount = 16 << 10
@@ -77,6 +79,8 @@ package struct HTTPResponseParser: Sendable {
 
     /// - Parameter isAtEnd: whether the server has closed its side, which ends a body of unknown length.
     package func next(_ bytes: UnsafeRawBufferPointer, isAtEnd: Bool = false) -> Outcome {
+        // An alert of TLS begins with its type and the major version.
+        if isAtEnd && bytes.isEmpty || bytes.starts(with: [0x15, 0x03]) { return .mute }
         let head: HTTPHead
         let length: Int?
         do throws(HTTPHead.Fault) {

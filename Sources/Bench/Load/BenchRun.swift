@@ -65,9 +65,11 @@ package struct BenchRun: Sendable {
         var options = ConnectionOptions()
         options.version = plan.version
         options.driverName = "martlet bench"
+        options.security = try await security()
         let control = try await CQLConnection.connect(
             to: address, on: host.loops[0], network: host.network, options: options)
-        let ground: Ground = try await prepare(control, address)
+        options.version = control.version
+        let ground: Ground = try await prepare(control, address, options)
         if plan.readShare > 0, plan.isPreloading { try await preload(ground) }
         if plan.warmup > .zero { _ = try await phase("warm-up", .duration(plan.warmup), ground, isShown: false) }
         let report: BenchReport = try await phase(plan.workload.rawValue, plan.extent, ground, isShown: true)
@@ -89,7 +91,20 @@ package struct BenchRun: Sendable {
         return first
     }
 
-    private func prepare(_ control: CQLConnection, _ address: SocketAddress) async throws -> Ground {
+    private func security() async throws -> (any TransportSecurity)? {
+        guard var wanted = plan.security else { return nil }
+        wanted.hostName = plan.host
+        do throws(NetworkError) {
+            return try await host.network.prepare(wanted)
+        } catch {
+            guard case .insecure(let fault) = error else { throw error }
+            throw BenchError("TLS cannot be set up: \(fault).")
+        }
+    }
+
+    private func prepare(
+        _ control: CQLConnection, _ address: SocketAddress, _ connections: ConnectionOptions
+    ) async throws -> Ground {
         let table = BenchTable(plan)
         _ = try await control.query(table.createKeyspace)
         _ = try await control.query(table.createTable)
@@ -102,7 +117,7 @@ package struct BenchRun: Sendable {
         guard read.valueCount == 1, write.valueCount == plan.columns + 1 else {
             throw BenchError("The server prepared other statements than it was asked to.")
         }
-        let group = try await LoadGroup.connect(to: address, plan: plan, version: control.version, host: host)
+        let group = try await LoadGroup.connect(to: address, plan: plan, connections, host: host)
         return Ground(
             group: group, read: read, write: write, values: ValueSource(table, seed: plan.seed),
             version: control.version)

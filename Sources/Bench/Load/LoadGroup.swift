@@ -17,14 +17,14 @@ struct LoadGroup: Sendable {
     var connectionCount: Int { members.count }
 
     /// Connects `plan.connections` times.
+    ///
+    /// - Parameter agreed: how the first connection was made, with the version that came of it.
     static func connect(
-        to address: SocketAddress, plan: BenchPlan, version: ProtocolVersion, host: Host
+        to address: SocketAddress, plan: BenchPlan, _ agreed: ConnectionOptions, host: Host
     ) async throws -> LoadGroup {
         let meters: [LoadMeter] = host.loops.map { _ in LoadMeter() }
-        var options = ConnectionOptions()
-        options.version = version
+        var options: ConnectionOptions = agreed
         options.inFlightLimit = plan.inFlight
-        options.driverName = "martlet bench"
         var members: [Member] = []
         for index in 0..<plan.connections {
             let place: Int = index % host.loops.count

@@ -1,5 +1,6 @@
 package import CQL
 package import DataModel
+package import Environment
 
 /// What a benchmark does: everything that a person chooses on the command line.
 package struct BenchPlan: Sendable {
@@ -34,6 +35,8 @@ package struct BenchPlan: Sendable {
     package var keyspace = "bench"
     /// Nil for the newest that the server speaks.
     package var version: ProtocolVersion?
+    /// How the server's certificate is checked; nil to speak no TLS.
+    package var security: ClientSecurity?
     /// Of a mixed workload.
     package var readPercent = 50
     /// Whether the rows are written before a workload that reads.

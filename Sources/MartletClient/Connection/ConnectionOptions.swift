@@ -1,4 +1,5 @@
 public import CQL
+public import Environment
 
 /// A user name and a password, for the SASL mechanism PLAIN.
 public struct Credentials: Sendable, Equatable {
@@ -17,6 +18,8 @@ public struct ConnectionOptions: Sendable {
     public var version: ProtocolVersion?
     public var compression: Compression = .none
     public var credentials: Credentials?
+    /// What encrypts the connections, made ready by the network that they are made with; nil for nothing.
+    public var security: (any TransportSecurity)?
     /// For the connection and the handshake, each.
     public var connectTimeout: Duration = .seconds(5)
     /// How long to wait for the answer to a request.

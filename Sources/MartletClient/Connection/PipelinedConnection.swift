@@ -63,7 +63,9 @@ public final class PipelinedConnection: ConnectionHandler, @unchecked Sendable {
             let pipeline = PipelinedConnection(
                 address: address, loop: loop, version: version, options: options, makeHandler: makeHandler)
             do {
-                _ = try await network.connect(to: address, on: loop, timeout: options.connectTimeout) { pipeline }
+                _ = try await network.connect(
+                    to: address, on: loop, security: options.security, timeout: options.connectTimeout
+                ) { pipeline }
             } catch {
                 throw ClientError.unreachable(address, error)
             }

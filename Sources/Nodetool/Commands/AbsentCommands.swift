@@ -68,7 +68,6 @@ enum AbsentCommands {
             "forcecompact",
             "'nodetool compact --partition KEY' merges the files of a partition; it keeps gc_grace_seconds."
         ),
-        ("reloadssl", "No certificates are in use."),
         ("enableauditlog", "There is no audit log."), ("disableauditlog", "There is no audit log."),
         ("getauditlog", "There is no audit log."),
         ("enablefullquerylog", "There is no full query log."), ("disablefullquerylog", "There is no full query log."),

@@ -3,7 +3,7 @@ import DataModel
 
 /// What can be switched off and on while a node runs.
 enum SwitchCommands {
-    static let all: [NodetoolCommand] = clients + gossip + hints + compaction + backup
+    static let all: [NodetoolCommand] = clients + gossip + hints + compaction + backup + certificates
 
     private static func change(
         _ name: String, _ summary: String, _ path: String
@@ -30,6 +30,10 @@ enum SwitchCommands {
         look("statusbinary", "Whether clients can connect", "/binary", running),
         change("enablebinary", "Let clients connect again", "/binary/enable"),
         change("disablebinary", "Let no clients connect, and end their connections", "/binary/disable"),
+    ]
+
+    private static let certificates: [NodetoolCommand] = [
+        change("reloadssl", "Read certificates and keys again, for connections to come", "/certificates/reload")
     ]
 
     private static let gossip: [NodetoolCommand] = [

@@ -26,6 +26,12 @@ package struct NodetoolArguments: Equatable, Sendable {
     package var user: String?
     package var password: String?
     package var passwordFile: String?
+    /// Whether the admin port is asked with TLS.
+    package var usesTLS = false
+    /// A file with the certificates that the node's must stand on; nil for those that the machine trusts.
+    package var trustFile: String?
+    /// Whether the node may be anybody.
+    package var trustsAnybody = false
     package var request = Request.help(nil)
     package var operands: [String] = []
     /// The switches of the command that were given, by their first name.
@@ -60,6 +66,12 @@ package struct NodetoolArguments: Equatable, Sendable {
             request = .help(command)
         } else if let command {
             request = .run(command)
+            if !usesTLS, trustFile != nil || trustsAnybody {
+                throw Fault(words: "--cafile and --insecure-no-verify say how --ssl checks the node; give --ssl too.")
+            }
+            if trustFile != nil, trustsAnybody {
+                throw Fault(words: "With --insecure-no-verify nothing is checked: --cafile has no use.")
+            }
             try checkOperands(of: command)
         }
     }
@@ -71,7 +83,7 @@ package struct NodetoolArguments: Equatable, Sendable {
             // Whatever was given to it: there is only one answer, in the form that was asked for.
             let name = String(argument.prefix { $0 != "=" })
             return !NodetoolArguments.optionsWithValue.contains(name)
-                && !["-pp", "--print-port", "--help"].contains(name)
+                && !NodetoolArguments.switches.contains(name) && name != "--help"
         }
         return Double(argument) != nil && !command.options.contains { $0.names.contains(argument) }
     }
@@ -89,8 +101,12 @@ package struct NodetoolArguments: Equatable, Sendable {
             }
             return values.append(HTTPRequest.Parameter(option.names[0], value))
         }
-        if name == "-pp" || name == "--print-port", !isJoined {
-            printsPorts = true
+        if NodetoolArguments.switches.contains(name), !isJoined {
+            switch name {
+            case "--ssl": usesTLS = true
+            case "--insecure-no-verify": trustsAnybody = true
+            default: printsPorts = true
+            }
             return
         }
         guard NodetoolArguments.optionsWithValue.contains(name) else {
@@ -111,14 +127,16 @@ package struct NodetoolArguments: Equatable, Sendable {
             format = known
         case "-u", "--username": user = value
         case "-pw", "--password": password = value
+        case "--cafile": trustFile = value
         default: passwordFile = value
         }
     }
 
     private static let optionsWithValue: [String] = [
         "-h", "--host", "-p", "--port", "-F", "--format", "-u", "--username", "-pw", "--password", "-pwf",
-        "--password-file",
+        "--password-file", "--cafile",
     ]
+    private static let switches: [String] = ["-pp", "--print-port", "--ssl", "--insecure-no-verify"]
 
     private static func command(_ name: String) throws(Fault) -> NodetoolCommand {
         if let command = NodetoolCommand.named(name) { return command }

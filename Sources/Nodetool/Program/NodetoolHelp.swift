@@ -45,6 +45,9 @@ enum NodetoolHelp {
         "    -u, --username NAME       The name, when the admin port asks for one.",
         "    -pw, --password WORD      The password; -pwf, --password-file FILE takes it from a file with names and",
         "                              passwords, one pair a line.",
+        "    --ssl                     Speak TLS with the admin port, whose certificate must be good and made for HOST.",
+        "    --cafile FILE             With --ssl: trust the certificates in FILE, in PEM, and not those of the machine.",
+        "    --insecure-no-verify      With --ssl: insecure; talk to whoever answers, who learns the password.",
         "",
         "Exit status: 0 when it was done, 1 when the question was wrong, 2 when it could not be done.",
     ]

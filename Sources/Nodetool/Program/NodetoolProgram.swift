@@ -51,7 +51,7 @@ package struct NodetoolProgram: Sendable {
             do throws(AdminClientError) {
                 let client = AdminClient(
                     arguments.host, port: arguments.port, timeout: .seconds(30),
-                    credentials: try await credentials(arguments), host: host)
+                    credentials: try await credentials(arguments), security: try await security(arguments), host: host)
                 show(
                     try await work(NodetoolCall(client: client, arguments: arguments, tell: writeError)),
                     arguments.format)
@@ -80,14 +80,7 @@ package struct NodetoolProgram: Sendable {
         guard let path = arguments.passwordFile else {
             throw .invalid("A name needs a password: -pw PASSWORD or -pwf FILE.")
         }
-        let text: String
-        do throws(DiskError) {
-            let file: any DiskFile = try await host.disk.open(path, .read)
-            text = String(decoding: try await file.read(min(file.byteCount, 1 << 20), at: 0), as: UTF8.self)
-            await file.close()
-        } catch {
-            throw .invalid("The password file \(path) cannot be read.")
-        }
+        let text = String(decoding: try await bytes(of: path, "password file"), as: UTF8.self)
         for line in text.split(whereSeparator: \.isNewline) {
             let words: [Substring] = line.split(maxSplits: 1) { $0 == " " || $0 == "\t" }
             guard words.count == 2, words[0] == user else { continue }
@@ -98,12 +91,48 @@ package struct NodetoolProgram: Sendable {
         throw .invalid("The password file \(path) does not have the name \(user).")
     }
 
+    private func bytes(of path: String, _ name: String) async throws(AdminClientError) -> [UInt8] {
+        do throws(DiskError) {
+            let file: any DiskFile = try await host.disk.open(path, .read)
+            let bytes: [UInt8] = try await file.read(min(file.byteCount, 1 << 20), at: 0)
+            await file.close()
+            return bytes
+        } catch {
+            throw .invalid("The \(name) \(path) cannot be read.")
+        }
+    }
+
+    private func security(
+        _ arguments: NodetoolArguments
+    ) async throws(AdminClientError) -> (any TransportSecurity)? {
+        guard arguments.usesTLS else { return nil }
+        var wanted = ClientSecurity()
+        wanted.hostName = arguments.host
+        wanted.verification = arguments.trustsAnybody ? .none : .full
+        if let path = arguments.trustFile { wanted.trusted = try await bytes(of: path, "file of --cafile") }
+        do throws(NetworkError) {
+            return try await host.network.prepare(wanted)
+        } catch {
+            switch error {
+            case .insecure(.malformedTrust):
+                throw .invalid("There is no certificate in PEM in the file \(arguments.trustFile ?? "") of --cafile.")
+            case .insecure(let fault): throw .failed("TLS cannot be set up: \(fault).")
+            default: throw .failed("TLS cannot be set up: \(error).")
+            }
+        }
+    }
+
     private static func words(_ error: AdminClientError) -> String {
         switch error {
         case .unknownHost(let name): "The host \(name) is not known."
         case .refused(let host, let port):
             "Failed to connect to \(host):\(port): connection refused; is the node running, and is that its admin port?"
         case .timedOut(let host, let port): "The node at \(host):\(port) does not answer."
+        case .mute(let host, let port):
+            "The node at \(host):\(port) ends the connection without an answer. If its admin port wants TLS, give --ssl."
+        case .insecure(let host, let port, .untrustedPeer):
+            "The certificate of \(host):\(port) is not trusted; --cafile FILE names the certificates to trust."
+        case .insecure(let host, let port, let fault): "No connection to \(host):\(port): \(fault)."
         case .notAdmin(let host, let port, let reason):
             "What answers at \(host):\(port) is not a node's admin port. \(reason)"
         case .invalid(let reason), .failed(let reason): reason

@@ -23,16 +23,21 @@ final class AdminPort: Sendable {
         let port: Int = configuration.integer("admin_port")
         if port < 0 { return AdminPort(administration, nil) }
         let wanted: SocketAddress = try await address(configuration, port, host)
+        let ports = PortSecurity(configuration, host, log, administration.certificates)
+        let security: (any TransportSecurity)? = try await ports.admin()
         let server: AdminServer
         do {
             server = try await AdminServer.start(
-                at: wanted, for: administration, access: try await access(configuration, host), on: host)
+                at: wanted, for: administration, access: try await access(configuration, host), security: security,
+                on: host)
         } catch NetworkError.addressInUse {
             throw ConfigurationError(
                 "The admin address \(wanted) is taken: another node may be running; admin_address and admin_port choose "
                     + "another one.")
         }
-        log.info("Starting listening for operators", metadata: ["admin.address": "\(server.address)"])
+        log.info(
+            "Starting listening for operators",
+            metadata: ["admin.address": "\(server.address)", "admin.tls": "\(security != nil)"])
         return AdminPort(administration, server)
     }
 
@@ -45,30 +50,25 @@ final class AdminPort: Sendable {
     private static func access(_ configuration: NodeConfiguration, _ host: Host) async throws -> AdminAccess? {
         let path: String = configuration.text("admin_password_file")
         if path.isEmpty { return nil }
-        let text: String
-        do throws(DiskError) {
-            let file: any DiskFile = try await host.disk.open(path, .read)
-            text = String(decoding: try await file.read(min(file.byteCount, 1 << 20), at: 0), as: UTF8.self)
-            await file.close()
-        } catch {
-            throw ConfigurationError("The file \(path) of admin_password_file cannot be read.")
-        }
-        return try AdminAccess(text: text)
+        let bytes: [UInt8] = try await SettingFile("admin_password_file", path).read(host)
+        return try AdminAccess(text: String(decoding: bytes, as: UTF8.self))
     }
 
-    /// Passwords and answers travel as they are, so that only this machine may reach the port.
+    /// Other machines may reach the port only when it asks for passwords, and nobody in between can read them.
     private static func address(_ configuration: NodeConfiguration, _ port: Int, _ host: Host) async throws
         -> SocketAddress
     {
         let text: String = configuration.text("admin_address")
         if !text.isEmpty {
             let wanted = try await NodeAddresses.resolve(text, port, host)
-            guard isLoopback(wanted.host) else {
-                throw ConfigurationError(
-                    "The admin_address \(text) can be reached by other machines, and the admin port speaks no TLS: give it a "
-                        + "loopback address, and come to it from elsewhere through a tunnel such as SSH's.")
+            if isLoopback(wanted.host) { return wanted }
+            let missing: [String] = ["admin_tls_certificate", "admin_tls_key", "admin_password_file"].filter {
+                configuration.text($0).isEmpty
             }
-            return wanted
+            if missing.isEmpty { return wanted }
+            throw ConfigurationError(
+                "The admin_address \(text) can be reached by other machines, which takes encryption and passwords: set "
+                    + "\(missing.joined(separator: ", ")) too, or give it a loopback address.")
         }
         let listen = try await NodeAddresses.resolve(configuration.text("listen_address"), port, host)
         return isLoopback(listen.host) ? listen : .loopback(port: listen.port)

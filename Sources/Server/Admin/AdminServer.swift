@@ -30,13 +30,13 @@ package final class AdminServer: Sendable {
     /// Begins to listen.
     package static func start(
         at address: SocketAddress, for node: any NodeAdministration, access: AdminAccess? = nil,
-        limits: Limits = Limits(), on host: Host
+        security: (any TransportSecurity)? = nil, limits: Limits = Limits(), on host: Host
     ) async throws(NetworkError) -> AdminServer {
         let loop: any Loop = host.loops[0]
         let door = AdminDoor(
             routes: AdminRoutes(node, access: access), limits: limits, background: host.background, time: host.time)
-        let listener: any Listener = try await host.network.listen(at: address, on: [loop]) { loop in
-            AdminConnection(door: door, loop: loop)
+        let listener: any Listener = try await host.network.listen(at: address, on: [loop], security: security) {
+            AdminConnection(door: door, loop: $0)
         }
         return AdminServer(listener: listener, door: door, loop: loop)
     }

@@ -27,6 +27,7 @@ final class LiveAdministration: NodeAdministration {
     let time: any TimeSource
     let settings: LiveSettings
     let operations: Operations
+    let certificates = NodeCertificates()
     /// Whether requests are being counted by partition.
     let isSampling = Atomic<Bool>(false)
     let draining = Mutex<Draining?>(nil)

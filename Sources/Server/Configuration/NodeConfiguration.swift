@@ -14,6 +14,9 @@ package struct NodeConfiguration: Sendable {
     /// - Throws: a sentence that names the nearest known key when there is no such key, or the wanted form.
     package mutating func set(_ name: String, _ text: String) throws(ConfigurationError) {
         guard let setting = Settings.named(name) else {
+            if let advice = Settings.advice(on: name) {
+                throw ConfigurationError("There is no setting \(name): \(advice)")
+            }
             throw ConfigurationError("Unknown setting \(name). Did you mean \(Settings.nearest(to: name))?")
         }
         let isGood: Bool

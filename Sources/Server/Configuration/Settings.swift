@@ -98,6 +98,31 @@ package enum Settings {
             name: "admin_password_file", kind: .text, standard: "",
             meaning: "The file of the names and passwords that the admin port asks for; empty for none."),
         Setting(
+            name: "admin_tls_certificate", kind: .text, standard: "",
+            meaning: "The file of the admin port's certificate, in PEM; empty for no encryption."),
+        Setting(
+            name: "admin_tls_key", kind: .text, standard: "",
+            meaning: "The file of the key of admin_tls_certificate, in PEM."),
+        Setting(
+            name: "client_encryption_options.enabled", kind: .boolean, standard: "false",
+            meaning: "Whether clients connect with TLS."),
+        Setting(
+            name: "client_encryption_options.optional", kind: .boolean, standard: "false",
+            meaning: "Whether clients may also connect without TLS, at the same port."),
+        Setting(
+            name: "client_encryption_options.certificate", kind: .text, standard: "",
+            meaning: "The file of the certificate that clients see, in PEM, with those that it stands on."),
+        Setting(
+            name: "client_encryption_options.key", kind: .text, standard: "",
+            meaning: "The file of the certificate's private key, in PEM."),
+        Setting(
+            name: "client_encryption_options.require_client_auth", kind: .oneOf(["false", "optional", "true"]),
+            standard: "false",
+            meaning: "Whether clients must show a certificate; with optional, one that is shown must be good."),
+        Setting(
+            name: "client_encryption_options.trusted_certificates", kind: .text, standard: "",
+            meaning: "The file of the certificates, in PEM, that those of clients must stand on."),
+        Setting(
             name: "native_transport_max_frame_size", kind: .size, standard: "16MiB", meaning: "The largest request."),
         Setting(
             name: "native_transport_max_concurrent_connections", kind: .integer(-1...1_000_000), standard: "-1",
@@ -214,6 +239,21 @@ package enum Settings {
     ]
 
     package static func named(_ name: String) -> Setting? { all.first { $0.name == name } }
+
+    /// What to do about a key of cassandra.yaml that there cannot be here; nil for other names.
+    static func advice(on name: String) -> String? {
+        guard let dot = name.lastIndex(of: "."), name[..<dot].hasSuffix("_encryption_options") else { return nil }
+        let parent: Substring = name[..<dot]
+        switch name[name.index(after: dot)...] {
+        case "keystore", "keystore_password":
+            return "certificate and key of \(parent) name files in PEM instead of a keystore of Java."
+        case "truststore", "truststore_password":
+            return "trusted_certificates of \(parent) names a file in PEM instead of a keystore of Java."
+        case "protocol", "accepted_protocols", "cipher_suites", "algorithm", "store_type":
+            return "TLS 1.2 and 1.3 are spoken, with the ciphers that are safe."
+        default: return nil
+        }
+    }
 
     /// The known name that is nearest to an unknown one.
     package static func nearest(to name: String) -> String {

@@ -7,17 +7,19 @@ import Synchronization
 /// Whoever opens and closes does so one after the other: operators and the node's start and stop.
 actor ClientDoor {
     private let host: Host
+    private let security: (any TransportSecurity)?
     private let makeSession: @Sendable (any Loop) -> any ConnectionHandler
     private var listener: (any Listener)?
     /// Where it listens, or did last: with the port that was chosen at first.
     private nonisolated let place: Mutex<SocketAddress>
 
     init(
-        at address: SocketAddress, on host: Host,
+        at address: SocketAddress, security: (any TransportSecurity)?, on host: Host,
         makeSession: @escaping @Sendable (any Loop) -> any ConnectionHandler
     ) {
         self.place = Mutex(address)
         self.host = host
+        self.security = security
         self.makeSession = makeSession
     }
 
@@ -29,7 +31,7 @@ actor ClientDoor {
     func open() async throws(NetworkError) {
         guard listener == nil else { return }
         let opened: any Listener = try await host.network.listen(
-            at: address, on: host.loops, makeHandler: makeSession)
+            at: address, on: host.loops, security: security, makeHandler: makeSession)
         listener = opened
         place.withLock { $0 = opened.address }
     }

@@ -34,6 +34,8 @@ struct NodeStart {
                 "data.directory": "\(folder)", "shards": "\(host.loops.count)",
                 "release.version": "\(ServerVersions.release)",
             ])
+        let ports = PortSecurity(configuration, host, log, admin.administration.certificates)
+        let security: (any TransportSecurity)? = try await ports.clients()
         try await host.disk.createDirectory(folder)
         let local = try await identity(folder)
         let place = try await joinCluster(local, folder)
@@ -65,7 +67,8 @@ struct NodeStart {
             host: host, configuration: configuration, local: local, messages: place.messages,
             metadata: place.metadata, engine: engine, coordination: data.coordination, gossip: data.gossip,
             hints: data.hints, delivery: data.delivery, repair: repair, watch: watch, ring: ring, streams: streams,
-            group: group, sessions: sessions, door: makeDoor(group, sessions, at: place.wantedNative), log: log)
+            group: group, sessions: sessions, door: makeDoor(group, sessions, place, security),
+            log: log)
         try await tell(admin, parts, context)
         try await takeTokens(local, place, ring)
         try await openDoor(parts, place)
@@ -332,10 +335,10 @@ struct NodeStart {
     }
 
     private func makeDoor(
-        _ group: ShardGroup, _ sessions: [ShardSessions], at address: SocketAddress
+        _ group: ShardGroup, _ sessions: [ShardSessions], _ place: Place, _ security: (any TransportSecurity)?
     ) -> ClientDoor {
         let limits: SessionLimits = configuration.sessions
-        return ClientDoor(at: address, on: host) { loop in
+        return ClientDoor(at: place.wantedNative, security: security, on: host) { loop in
             Session(executor: group.executors[loop.index], sessions: sessions[loop.index], limits: limits)
         }
     }

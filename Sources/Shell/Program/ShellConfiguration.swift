@@ -24,6 +24,11 @@ package struct ShellConfiguration: Equatable, Sendable {
         sections[section]?[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
+    /// All settings of a section that have a value.
+    func settings(of section: String) -> [String: String] {
+        (sections[section] ?? [:]).filter { !$0.value.isEmpty }
+    }
+
     private static func trimmed(_ text: Substring) -> Substring {
         var text: Substring = text
         while text.first?.isWhitespace == true { text = text.dropFirst() }
@@ -46,6 +51,8 @@ extension ShellOptions {
         if let seconds = try number(file, "connection", "request_timeout", 1...1_000_000) {
             requestTimeout = .seconds(seconds)
         }
+        if let word = file["connection", "ssl"] { usesTLS = ["on", "true", "yes", "1"].contains(word.lowercased()) }
+        security.apply(file)
         if let name = file["authentication", "username"] { user = name }
         if let secret = file["authentication", "password"] { password = secret }
         if let name = file["authentication", "keyspace"] { keyspace = name }

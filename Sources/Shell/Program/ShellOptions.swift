@@ -16,6 +16,9 @@ package struct ShellOptions: Sendable {
     package var serialConsistency: Consistency = .serial
     /// Nil for the newest that the server speaks.
     package var version: ProtocolVersion?
+    /// Whether to speak TLS (`--ssl`), and how then.
+    package var usesTLS = false
+    package var security = ShellSecurity()
     package var connectTimeout: Duration = .seconds(5)
     package var requestTimeout: Duration = .seconds(10)
     /// Whether to behave as on a terminal whatever the input is.

@@ -27,7 +27,14 @@ package enum ShellProgram {
         do {
             try await session.connect()
         } catch {
-            let words: String = (error as? ClientError)?.description ?? ErrorText.text(error)
+            let fault: String? = (error as? ShellOptions.ConfigurationFault)?.message
+            var words: String = fault ?? (error as? ClientError)?.description ?? ErrorText.text(error)
+            // What a port with TLS does to those who do not speak it.
+            switch error {
+            case ClientError.connectionClosed, ClientError.versionRefused:
+                if !options.usesTLS { words += "; if the server wants TLS, give --ssl" }
+            default: break
+            }
             terminal.writeError("Connection error: \(words)\n")
             return couldNotStart
         }

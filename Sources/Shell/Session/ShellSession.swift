@@ -84,6 +84,10 @@ package actor ShellSession {
         var wanted = SessionOptions()
         wanted.connection.version = options.version
         wanted.connection.credentials = credentials
+        if options.usesTLS {
+            wanted.connection.security = try await options.security.prepare(
+                for: options.hostName, home: terminal.environmentVariable("HOME"), files, host)
+        }
         wanted.connection.connectTimeout = options.connectTimeout
         wanted.connection.requestTimeout = options.requestTimeout
         wanted.connection.driverName = "Martlet shell"

@@ -32,6 +32,36 @@ import Testing
         #expect(options.user == "bob" && options.password == "a=b")
     }
 
+    @Test func theSectionForTLSIsTaken() throws {
+        var options = ShellOptions()
+        #expect(!options.usesTLS && options.security.validates && options.security.checksHost)
+        try options.apply(
+            ShellConfiguration(
+                """
+                [connection]
+                ssl = true
+                [ssl]
+                certfile = ~/authority.pem
+                usercert = me.pem
+                userkey = me.key
+                [certfiles]
+                Node1.Example = one.pem
+                """))
+        #expect(options.usesTLS && options.security.validates && options.security.checksHost)
+        #expect(options.security.certificateFile == "me.pem" && options.security.keyFile == "me.key")
+        #expect(options.security.trustFile(for: "node2") == "~/authority.pem")
+        #expect(options.security.trustFile(for: "NODE1.example") == "one.pem")
+    }
+
+    @Test(arguments: [
+        ("validate = False", false, true), ("validate = no", true, true), ("check_hostname = false", true, false),
+    ])
+    func onlyThePlainWordSwitchesAChecksOff(line: String, validates: Bool, checksHost: Bool) throws {
+        var options = ShellOptions()
+        try options.apply(ShellConfiguration("[ssl]\n\(line)"))
+        #expect(options.security.validates == validates && options.security.checksHost == checksHost)
+    }
+
     @Test(arguments: ["port = 0", "port = 65536", "port = x", "timeout = 0"])
     func valuesThatCannotBeUsedAreRefused(line: String) {
         var options = ShellOptions()

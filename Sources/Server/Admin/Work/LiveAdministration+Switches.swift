@@ -28,6 +28,11 @@ extension LiveAdministration {
             .change("/autocompaction/disable") { (request) throws(AdminFailure) in
                 try await self.setAutomaticCompaction(false, request)
             },
+            .change("/certificates/reload") { (_) throws(AdminFailure) in
+                guard try await self.carryOut({ try await self.certificates.reload() }) else {
+                    throw .invalid("No port of this node has a certificate.")
+                }
+            },
             .work("/drain") { (_) throws(AdminFailure) in try self.drain() },
             .work("/replaybatchlog") { (_) throws(AdminFailure) in
                 let batchLog: BatchLog = try self.serving().coordination.batchLog
