@@ -13,6 +13,7 @@ from cassandra.cluster import NoHostAvailable
 
 import connections
 import shell
+from martlet_cluster import MartletCluster
 from martlet_node import ROOT, MartletNode, binary, free_port
 
 CERTIFICATES = ROOT / "Tests/TLSHostTests/Resources"
@@ -228,7 +229,62 @@ def test_http_clients_ask_the_admin_port_with_tls(admin):
     assert urllib.request.urlopen(url, timeout=10, context=context()).status == 200
 
 
-# New certificates
+# Between nodes
+
+
+INTERNODE = {
+    "internode_encryption": "all", "certificate": CERTIFICATES / "server.pem", "key": CERTIFICATES / "server.key",
+    "trusted_certificates": AUTHORITY,
+}
+
+
+def test_nodes_speak_tls_with_one_another_and_with_nobody_else(tmp_path):
+    settings = [item for key, value in INTERNODE.items()
+                for item in ("--set", f"server_encryption_options.{key}={value}")]
+    cluster = MartletCluster(tmp_path / "cluster")
+    try:
+        cluster.up("--nodes", 3, "--set", "server_encryption_options.require_endpoint_verification=true", *settings)
+        cluster.cql(1, "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 3};"
+                       "CREATE TABLE k.t (id int PRIMARY KEY, v text);"
+                       "CONSISTENCY ALL; INSERT INTO k.t (id, v) VALUES (1, 'one');")
+        assert "one" in cluster.cql(3, "CONSISTENCY ALL; SELECT v FROM k.t WHERE id = 1;")
+        port = json.loads((cluster.folder / "cluster.json").read_text())["internode_port"]
+        # A greeting without TLS, TLS without a certificate, and with that of a stranger.
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
+            stream.sendall(b"MRTI" + bytes(200))
+            assert not stream.recv(100).startswith(b"MRTA")
+        for certificate in [None, "stranger"]:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as stream, pytest.raises(ssl.SSLError):
+                wrapped = context(certificate=certificate).wrap_socket(stream, server_hostname="127.0.0.1")
+                wrapped.recv(1)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as stream:
+            context(certificate="client").wrap_socket(stream, server_hostname="127.0.0.1").close()
+        log = (cluster.folder / "node1/martlet.log").read_text()
+        assert log.count("A connection between nodes is not secure") == 1 and "TLS failed" in log
+    finally:
+        cluster.destroy()
+
+
+def test_a_cluster_changes_over_to_tls_node_by_node(tmp_path):
+    cluster = MartletCluster(tmp_path / "cluster")
+    files = [item for key, value in INTERNODE.items() if key != "internode_encryption"
+             for item in ("--set", f"server_encryption_options.{key}={value}")]
+    try:
+        cluster.up("--nodes", 2, "--set", "server_encryption_options.optional=true", *files)
+        cluster.cql(1, "CREATE KEYSPACE k WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2};"
+                       "CREATE TABLE k.t (id int PRIMARY KEY);")
+        plan = cluster.folder / "cluster.json"
+        changed = json.loads(plan.read_text())
+        cluster.run("stop", 1)
+        changed["settings"].append("server_encryption_options.internode_encryption=all")
+        plan.write_text(json.dumps(changed))
+        cluster.run("start", 1)
+        # One node calls with TLS now and the other without.
+        for number in [1, 2]:
+            cluster.cql(number, f"CONSISTENCY ALL; INSERT INTO k.t (id) VALUES ({number});")
+        assert "2 rows" in cluster.cql(2, "CONSISTENCY ALL; SELECT id FROM k.t;")
+    finally:
+        cluster.destroy()
 
 
 def test_certificates_are_read_anew(tmp_path):

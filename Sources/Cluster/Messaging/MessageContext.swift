@@ -12,6 +12,8 @@ package enum MessageEvent: Equatable, Sendable {
     case unreachable(NodeID, Lane, NetworkError)
     /// The node at the address does not talk to this one, or this one not to it.
     case refused(SocketAddress, HandshakeRefusal)
+    /// A connection has ended because the other side is not who it has to be, or does not take this node for one.
+    case insecure(SocketAddress, SecurityFault)
     /// A connection carried what no node sends, and has been closed.
     case malformed(SocketAddress, FrameFault)
 }

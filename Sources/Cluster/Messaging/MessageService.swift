@@ -30,7 +30,9 @@ package final class MessageService: Messenger, Sendable {
     /// Begins to listen at the identity's address; messages come from now on.
     package func start() async throws(NetworkError) {
         let shards: [ShardMessages] = self.shards
-        let made = try await context.host.network.listen(at: context.identity.address, on: context.host.loops) { loop in
+        let made = try await context.host.network.listen(
+            at: context.identity.address, on: context.host.loops, security: context.settings.listeningSecurity
+        ) { loop in
             PeerConnection(accepting: shards[loop.index])
         }
         listener.withLock { $0 = made }

@@ -1,3 +1,5 @@
+package import Environment
+
 /// `internode_compression`: which connections carry compressed frames.
 package enum InternodeCompression: String, Sendable, CaseIterable {
     case all
@@ -30,6 +32,9 @@ package struct MessageSettings: Sendable {
     package var compression: InternodeCompression = .dc
     /// How long a connection may take to come up, and then to be answered (`internode_tcp_connect_timeout`).
     package var connectTimeout: Duration = .seconds(2)
+    /// What encrypts connections that other nodes open, and those that this one opens; nil for nothing.
+    package var listeningSecurity: (any TransportSecurity)?
+    package var callingSecurity: (any TransportSecurity)?
     /// How long a connection that was accepted may take to say who it is.
     package var helloTimeout: Duration = .seconds(10)
     /// The pause after the first failed attempt to connect; it doubles with each further one, up to the second value.

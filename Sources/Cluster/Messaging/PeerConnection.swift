@@ -98,6 +98,9 @@ final class PeerConnection: ConnectionHandler, @unchecked Sendable {
 
     func closed(_ error: NetworkError?) {
         timer?.cancel()
+        if case .insecure(let fault) = error, let address = connection?.remoteAddress {
+            shard.context.callbacks.event(.insecure(address, fault))
+        }
         connection = nil
         if !isCaller { shard.forget(self) }
         let wasEnded: Bool = phase == .ended

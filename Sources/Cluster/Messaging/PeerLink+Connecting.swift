@@ -15,7 +15,8 @@ extension PeerLink {
         context.host.background.run("connect to a node", on: loop) { [self] in
             do throws(NetworkError) {
                 _ = try await context.host.network.connect(
-                    to: address, on: loop, timeout: context.settings.connectTimeout
+                    to: address, on: loop, security: context.settings.callingSecurity,
+                    timeout: context.settings.connectTimeout
                 ) {
                     PeerConnection(self.shard, calling: self, attempt: current)
                 }

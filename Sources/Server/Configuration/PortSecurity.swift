@@ -1,3 +1,4 @@
+import Cluster
 import DataModel
 import Environment
 import Logging
@@ -37,6 +38,41 @@ struct PortSecurity {
         }
         let names = Names(below: prefix)
         return try await certificates.first { try await prepare(try await server(names, isOptional), names) }
+    }
+
+    /// The settings of messages between nodes, with what protects those.
+    func secured(_ plain: MessageSettings) async throws -> MessageSettings {
+        let prefix: String = "server_encryption_options."
+        let isEncrypting: Bool = configuration.text(prefix + "internode_encryption") == "all"
+        let isOptional: Bool = configuration.boolean(prefix + "optional")
+        guard isEncrypting || isOptional else { return plain }
+        let names = Names(below: prefix)
+        guard let trusted = names.trusted, !configuration.text(trusted).isEmpty else {
+            throw ConfigurationError(
+                "TLS between nodes takes \(prefix)trusted_certificates: whom a node takes for a node.")
+        }
+        var settings: MessageSettings = plain
+        settings.listeningSecurity = try await certificates.first {
+            try await prepare(try await server(names, isOptional), names)
+        }
+        if isEncrypting { settings.callingSecurity = try await certificates.first { try await calling(names, prefix) } }
+        return settings
+    }
+
+    /// What protects connections to other nodes.
+    private func calling(_ names: Names, _ prefix: String) async throws -> any TransportSecurity {
+        let listening: ServerSecurity = try await server(names)
+        var security = ClientSecurity()
+        security.identity = listening.identity
+        security.trusted = listening.trusted
+        let isExact: Bool = configuration.boolean(prefix + "require_endpoint_verification")
+        security.verification = isExact ? .full : .certificate
+        do throws(NetworkError) {
+            return try await host.network.prepare(security)
+        } catch {
+            guard case .insecure(let fault) = error else { throw error }
+            throw ConfigurationError(sentence(fault, names))
+        }
     }
 
     /// The settings of one port.

@@ -40,6 +40,28 @@ package enum Settings {
             name: "internode_compression", kind: .oneOf(["all", "dc", "none"]), standard: "dc",
             meaning: "Which messages between nodes are compressed: all, those to other datacenters, none."),
         Setting(
+            name: "server_encryption_options.internode_encryption", kind: .oneOf(["none", "all"]), standard: "none",
+            meaning: "Whether this node speaks TLS with all other nodes, or with none."),
+        Setting(
+            name: "server_encryption_options.optional", kind: .boolean, standard: "false",
+            meaning: "Whether other nodes may connect with TLS and without it, at the same port."),
+        Setting(
+            name: "server_encryption_options.certificate", kind: .text, standard: "",
+            meaning: "The file of the certificate that other nodes see, in PEM, with those that it stands on."),
+        Setting(
+            name: "server_encryption_options.key", kind: .text, standard: "",
+            meaning: "The file of the certificate's private key, in PEM."),
+        Setting(
+            name: "server_encryption_options.trusted_certificates", kind: .text, standard: "",
+            meaning: "The file of the certificates, in PEM, that those of other nodes must stand on."),
+        Setting(
+            name: "server_encryption_options.require_client_auth", kind: .oneOf(["false", "optional", "true"]),
+            standard: "true",
+            meaning: "Whether nodes that connect must show a certificate."),
+        Setting(
+            name: "server_encryption_options.require_endpoint_verification", kind: .boolean, standard: "false",
+            meaning: "Whether the certificate of a node must be made for its address."),
+        Setting(
             name: "internode_tcp_connect_timeout", kind: .duration, standard: "2s",
             meaning: "How long a connection to another node may take to come up."),
         Setting(

@@ -22,6 +22,8 @@ final class NodeMessages: Sendable {
         }
 
         let parts = Mutex(Parts())
+        /// For what repeats itself with every attempt to connect, and what strangers cause.
+        let insecurities = Mutex(LogLimiter())
 
         var log: MetadataLog? { parts.withLock(\.log) }
         var gossip: GossipLoop? { parts.withLock(\.gossip) }
@@ -29,14 +31,15 @@ final class NodeMessages: Sendable {
 
     /// - Parameter address: where it will listen; port 0 chooses a free one.
     init(
-        _ configuration: NodeConfiguration, _ local: LocalNode, at address: SocketAddress, _ host: Host, _ log: Logger
+        _ settings: MessageSettings, _ local: LocalNode, at address: SocketAddress, _ host: Host, _ log: Logger
     ) {
         let clock = HybridClock(time: host.time)
         let listeners = Listeners()
         var callbacks = MessageCallbacks { clock.current }
         callbacks.clockSeen = { clock.observe($0) }
         callbacks.epochSeen = { node, epoch in listeners.log?.observed(epoch: epoch, at: node) }
-        callbacks.event = { event in NodeMessages.note(event, listeners.gossip, log) }
+        let time: any TimeSource = host.time
+        callbacks.event = { event in NodeMessages.note(event, listeners, time, log) }
         self.clock = clock
         self.listeners = listeners
         self.service = MessageService(
@@ -44,7 +47,7 @@ final class NodeMessages: Sendable {
             identity: MessageIdentity(
                 node: NodeID(local.hostID), address: address, datacenter: local.dataCenter,
                 clusterName: local.clusterName),
-            settings: configuration.messages, callbacks: callbacks)
+            settings: settings, callbacks: callbacks)
     }
 
     /// Begins to listen; returns where.
@@ -70,7 +73,10 @@ final class NodeMessages: Sendable {
         listeners.parts.withLock { $0.gossip = gossip }
     }
 
-    private static func note(_ event: MessageEvent, _ gossip: GossipLoop?, _ log: Logger) {
+    private static func note(
+        _ event: MessageEvent, _ listeners: Listeners, _ time: any TimeSource, _ log: Logger
+    ) {
+        let gossip: GossipLoop? = listeners.gossip
         switch event {
         case .opened(let node, let lane):
             log.debug("A connection is up", metadata: ["host.id": "\(node)", "lane": "\(lane)"])
@@ -78,6 +84,7 @@ final class NodeMessages: Sendable {
             log.debug("A connection has ended", metadata: ["host.id": "\(node)", "lane": "\(lane)"])
             gossip?.connectionBroke(node)
         case .unreachable(let node, let lane, let error):
+            if case .insecure(let fault) = error { warn(of: fault, ["host.id": "\(node)"], listeners, time, log) }
             log.debug(
                 "A node cannot be reached",
                 metadata: ["host.id": "\(node)", "lane": "\(lane)", "reason": "\(error)"])
@@ -86,10 +93,23 @@ final class NodeMessages: Sendable {
             log.warning(
                 "A connection between nodes was refused",
                 metadata: ["address": "\(address)", "reason": "\(refusal.reason)"])
+        case .insecure(let address, let fault): warn(of: fault, ["address": "\(address)"], listeners, time, log)
         case .malformed(let address, let fault):
             log.warning(
                 "A connection carried what no node sends and was closed",
                 metadata: ["address": "\(address)", "reason": "\(fault)"])
         }
+    }
+
+    /// Says that a connection is not protected as it has to be, which time does not put right.
+    private static func warn(
+        of fault: SecurityFault, _ place: Logger.Metadata, _ listeners: Listeners, _ time: any TimeSource, _ log: Logger
+    ) {
+        let now: UInt64 = time.monotonicNanoseconds
+        guard let suppressed = listeners.insecurities.withLock({ $0.admits(now) }) else { return }
+        var metadata: Logger.Metadata = place
+        metadata["reason"] = "\(fault)"
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        log.warning("A connection between nodes is not secure", metadata: metadata)
     }
 }

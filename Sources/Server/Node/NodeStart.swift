@@ -38,7 +38,7 @@ struct NodeStart {
         let security: (any TransportSecurity)? = try await ports.clients()
         try await host.disk.createDirectory(folder)
         let local = try await identity(folder)
-        let place = try await joinCluster(local, folder)
+        let place = try await joinCluster(local, folder, ports)
         let schema: Schema = LiveSchema.whole(place.metadata.current?.schema ?? Schema())
         let repair = try await NodeRepair.open(
             directory: folder + "/metadata", host: host, local: NodeID(local.hostID), metadata: place.metadata)
@@ -109,12 +109,13 @@ struct NodeStart {
         let seeds: [SocketAddress]
     }
 
-    private func joinCluster(_ local: LocalNode, _ folder: String) async throws -> Place {
+    private func joinCluster(_ local: LocalNode, _ folder: String, _ ports: PortSecurity) async throws -> Place {
         let wanted = try await NodeAddresses.resolve(
             configuration.text("listen_address"), configuration.integer("storage_port"), host)
         let wantedNative = try await NodeAddresses.resolve(
             configuration.text("rpc_address"), configuration.integer("native_transport_port"), host)
-        let messages = NodeMessages(configuration, local, at: wanted, host, logs.logger("internode"))
+        let settings = try await ports.secured(configuration.messages)
+        let messages = NodeMessages(settings, local, at: wanted, host, logs.logger("internode"))
         let listen: SocketAddress
         do {
             listen = try await messages.start(local)
