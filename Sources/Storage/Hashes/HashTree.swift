@@ -64,6 +64,7 @@ package struct HashTree: Sendable, Equatable {
         let start: Int = place(of: first.tokens.lowerBound)
         var end: Int = start
         while end < leaves.count, leaves[end].tokens.lowerBound <= last.tokens.upperBound { end += 1 }
+        let span: ClosedRange<Token> = first.tokens.lowerBound...last.tokens.upperBound
         // What lies between the new leaves stays.
         var merged: [Leaf] = []
         merged.reserveCapacity(added.count + end - start)
@@ -74,6 +75,7 @@ package struct HashTree: Sendable, Equatable {
                 old += 1
             }
             var leaf: Leaf = leaf
+            if old < end, isWorthMore(leaves[old], than: leaf, span) { continue }
             while old < end, leaves[old].tokens.overlaps(leaf.tokens) {
                 if leaves[old].tokens == leaf.tokens, leaves[old].isKnown {
                     // Nothing has changed, so what is saved of it stays right in the frames that it is for.
@@ -92,6 +94,11 @@ package struct HashTree: Sendable, Equatable {
         guard leaves.count > HashTree.leafLimit else { return }
         for leaf in leaves[HashTree.leafLimit...] { outdate(leaf) }
         leaves.removeLast(leaves.count - HashTree.leafLimit)
+    }
+
+    /// Whether a leaf that is known stays though a part of it was hashed apart: the rest would have to be read again.
+    private func isWorthMore(_ known: Leaf, than part: Leaf, _ span: ClosedRange<Token>) -> Bool {
+        known.isKnown && known.tokens.contains(part.tokens) && !span.contains(known.tokens)
     }
 
     /// What is saved of a leaf cannot be followed any further.

@@ -40,6 +40,22 @@ import Testing
         #expect(HashTreeTests.known(tree, 5...12) == 4)
     }
 
+    @Test func aPartThatIsHashedApartDoesNotTakeThePlaceOfTheWhole() {
+        var tree = HashTree()
+        tree.put([HashTreeTests.leaf(0...9, 1), HashTreeTests.leaf(10...19, 2)])
+        tree.put([HashTreeTests.leaf(3...5, 3)])
+        #expect(HashTreeTests.known(tree, 0...9) == 1)
+        #expect(tree.count == 2)
+        // Once the whole has changed, or all of it is cut anew, its parts are kept.
+        tree.forget(Token(4))
+        tree.put([HashTreeTests.leaf(3...5, 3)])
+        #expect(HashTreeTests.known(tree, 3...5) == 3)
+        tree.put([HashTreeTests.leaf(10...14, 4), HashTreeTests.leaf(15...19, 5)])
+        #expect(HashTreeTests.known(tree, 10...14) == 4)
+        #expect(HashTreeTests.known(tree, 15...19) == 5)
+        #expect(tree.count == 3)
+    }
+
     @Test func aChangeForgetsTheLeafThatItIsInAndNoOther() {
         var tree = HashTree()
         tree.put([HashTreeTests.leaf(0...9, 1), HashTreeTests.leaf(12...19, 2)])
