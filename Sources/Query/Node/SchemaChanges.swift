@@ -77,7 +77,8 @@ package final class SchemaChanges: Sendable {
             }
             let nodes: String = before.changes.map(\.node.description).joined(separator: ", ")
             throw .configError(
-                message: "Cannot alter RF while some endpoints are not in normal state (no range movements): [\(nodes)]")
+                message: "Cannot alter RF while some endpoints are not in normal state (no range movements): [\(nodes)]"
+            )
         }
     }
 
