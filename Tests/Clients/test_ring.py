@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import random
 import shutil
 import subprocess
 import threading
@@ -33,14 +34,14 @@ def nodetool(cluster, *arguments, number=1, status=0):
     return done.stdout + done.stderr
 
 
-def fill(session, count):
+def fill(session, count, value=lambda number: f"value {number}"):
     session.execute(KEYSPACE)
     session.execute("CREATE TABLE k.t (id int PRIMARY KEY, v text)")
     insert = session.prepare("INSERT INTO k.t (id, v) VALUES (?, ?)")
     insert.consistency_level = Level.QUORUM
     window = collections.deque()
     for number in range(count):
-        window.append(session.execute_async(insert, (number, f"value {number}")))
+        window.append(session.execute_async(insert, (number, value(number))))
         if len(window) > 100:
             window.popleft().result()
     for each in window:
@@ -171,9 +172,96 @@ def test_a_dead_node_is_removed_and_nothing_is_lost(cluster):
         assert ids(session, Level.ALL) == set(range(1000))
 
 
-def wait_for(cluster, words, seconds=20):
+def wait_for(cluster, words, seconds=20, command="status"):
     end = time.monotonic() + seconds
-    while words not in (text := nodetool(cluster, "status")):
+    while words not in (text := nodetool(cluster, command)):
         assert time.monotonic() < end, text
         time.sleep(0.1)
     return text
+
+
+@pytest.fixture
+def slow_cluster(tmp_path):
+    """Streams take a few seconds here, so that something can happen in the middle."""
+    made = MartletCluster(tmp_path / "cluster").up("--nodes", 3, "--set", "stream_throughput_outbound=200KiB/s")
+    with made.session() as session:
+        fill(session, 3000, lambda number: random.Random(number).randbytes(500).hex())
+    yield made
+    made.destroy()
+
+
+@contextlib.contextmanager
+def under_way(cluster, *command):
+    """Runs a command of `martlet` beside what is done in the block, and waits for it."""
+    process = subprocess.Popen(
+        [binary(), *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield
+        process.communicate(timeout=90)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def whole(cluster, level=Level.ALL):
+    with cluster.session(1) as session:
+        return ids(session, level) == set(range(3000))
+
+
+def test_a_join_goes_on_where_it_was_when_the_node_is_killed(slow_cluster):
+    with under_way(slow_cluster, "cluster", "add", "--dir", slow_cluster.folder):
+        wait_for(slow_cluster, "UJ  127.0.0.4")
+        time.sleep(1)
+        slow_cluster.run("kill", 4)
+        wait_for(slow_cluster, "DJ  127.0.0.4")
+    assert "join 127.0.0.4" in nodetool(slow_cluster, "ringchanges")
+    assert whole(slow_cluster)
+    slow_cluster.run("start", 4)
+    assert wait_for(slow_cluster, "UN  127.0.0.4").count("UN  ") == 4
+    assert whole(slow_cluster)
+
+
+def test_a_join_is_taken_back_by_another_node(slow_cluster):
+    with under_way(slow_cluster, "cluster", "add", "--dir", slow_cluster.folder):
+        identity = next(
+            word for line in wait_for(slow_cluster, "UJ  127.0.0.4").splitlines() if "127.0.0.4" in line
+            for word in line.split() if word.count("-") == 4)
+        time.sleep(1)
+        slow_cluster.run("kill", 4)
+        wait_for(slow_cluster, "DJ  127.0.0.4")
+        nodetool(slow_cluster, "abortbootstrap", "--node", identity)
+        text = nodetool(slow_cluster, "status")
+        assert text.count("UN  ") == 3 and "127.0.0.4" not in text
+    assert whole(slow_cluster)
+    # It is told so when it comes back.
+    slow_cluster.run("start", 4, check=False)
+    assert "will not rejoin the ring" in (slow_cluster.folder / "node4/martlet.log").read_text()
+
+
+def test_a_decommission_goes_on_when_the_node_is_killed(slow_cluster):
+    slow_cluster.run("add")
+    command = ["nodetool", "-h", "127.0.0.4", "-p", slow_cluster.admin_port(), "decommission"]
+    with under_way(slow_cluster, *command):
+        wait_for(slow_cluster, "UL  127.0.0.4")
+        time.sleep(1)
+        slow_cluster.run("kill", 4)
+        wait_for(slow_cluster, "DL  127.0.0.4")
+    assert whole(slow_cluster, Level.QUORUM)
+    slow_cluster.run("start", 4, check=False)
+    end = time.monotonic() + 60
+    while "127.0.0.4" in nodetool(slow_cluster, "status"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert whole(slow_cluster)
+
+
+def test_a_decommission_is_taken_back(slow_cluster):
+    slow_cluster.run("add")
+    command = ["nodetool", "-h", "127.0.0.4", "-p", slow_cluster.admin_port(), "decommission"]
+    with under_way(slow_cluster, *command):
+        wait_for(slow_cluster, "UL  127.0.0.4")
+        time.sleep(1)
+        nodetool(slow_cluster, "abortdecommission", number=4)
+        assert wait_for(slow_cluster, "UN  127.0.0.4").count("UN  ") == 4
+    assert whole(slow_cluster)
+

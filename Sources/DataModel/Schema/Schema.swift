@@ -19,11 +19,12 @@ public struct KeyspaceDefinition: Hashable, Sendable {
 
     /// The tables in ascending order of name.
     public var sortedTables: [TableDefinition] {
-        tables.values.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+        // Names are sorted, not what they stand for: that is large, and there may be thousands.
+        tables.keys.sorted(by: bytesPrecede).compactMap { tables[$0] }
     }
 
     public var sortedTypes: [UserDefinedType] {
-        types.values.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+        types.keys.sorted(by: bytesPrecede).compactMap { types[$0] }
     }
 }
 
@@ -43,6 +44,11 @@ public struct Schema: Hashable, Sendable {
 
     /// The keyspaces in ascending order of name.
     public var sortedKeyspaces: [KeyspaceDefinition] {
-        keyspaces.values.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+        keyspaces.keys.sorted(by: bytesPrecede).compactMap { keyspaces[$0] }
     }
+}
+
+/// Whether a name comes before another one by its bytes, as names are sorted everywhere.
+private func bytesPrecede(_ first: String, _ second: String) -> Bool {
+    first.utf8.lexicographicallyPrecedes(second.utf8)
 }

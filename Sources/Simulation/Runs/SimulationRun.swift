@@ -63,8 +63,10 @@ package final class SimulationRun: @unchecked Sendable {
         // Four and seven nodes often: there most coordinators are no replica.
         if options.nodeCount == nil, options.layout == nil, choices.oneIn(3) { nodeCount = choices.oneIn(2) ? 4 : 7 }
         var spareCount: Int = options.spareCount ?? 0
-        if options.spareCount == nil, options.nodeCount == nil, options.layout == nil, choices.oneIn(3) {
-            spareCount = 1 + choices.below(2)
+        var settings: [String: String] = SimulationRun.settings
+        if options.nodeCount == nil, options.layout == nil {
+            if options.spareCount == nil, choices.oneIn(3) { spareCount = 1 + choices.below(2) }
+            if choices.oneIn(4) { settings.merge(SimulationRun.repairing) { $1 } }
         }
         let shape = ClusterShape.drawn(
             &choices, nodeCount: nodeCount, spareCount: spareCount, isFixed: options.nodeCount != nil,
@@ -77,7 +79,7 @@ package final class SimulationRun: @unchecked Sendable {
         self.plan = plan
         self.shape = shape
         self.kinds = kinds
-        let settings: [String: String] = SimulationRun.settings.merging(options.settings) { $1 }
+        settings.merge(options.settings) { $1 }
         let cluster = try SimulatedCluster(
             seed: seed, shape: shape, shardCount: 1 + generator.below(2), settings: settings)
         self.cluster = cluster
@@ -123,9 +125,14 @@ package final class SimulationRun: @unchecked Sendable {
         }
     }
 
+    /// In some runs ranges are verified all the time.
+    private static let repairing: [String: String] = [
+        "continuous_repair": "true", "continuous_repair_window": "30s", "repair_throughput": "0MiB/s",
+    ]
+
     /// Time limits of a second, so that a run sees many of them pass; little memory, so that files are written.
     private static let settings: [String: String] = [
-        // What hints alone achieve is to be seen; RepairRunTests are about repair.
+        // What hints alone achieve is to be seen in most runs; RepairRunTests are about repair.
         "continuous_repair": "false",
         "write_request_timeout": "1000ms", "read_request_timeout": "1000ms", "range_request_timeout": "1500ms",
         "counter_write_request_timeout": "1000ms", "cas_contention_timeout": "1000ms", "request_timeout": "2000ms",
