@@ -179,7 +179,7 @@ package struct LocalCluster: Sendable {
     private static func words(_ error: AdminClientError) -> String {
         switch error {
         case .invalid(let reason), .failed(let reason): reason
-        case .unknownHost, .refused, .timedOut, .notAdmin: "\(error)"
+        case .unknownHost, .refused, .timedOut, .insecure, .mute, .notAdmin: "\(error)"
         }
     }
 
