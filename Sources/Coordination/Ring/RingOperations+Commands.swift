@@ -283,6 +283,9 @@ extension ClusterMetadata {
         guard !isForced else { return }
         let own: String = member(node)?.datacenter ?? ""
         for (strategy, keyspaces) in keyspacesByStrategy {
+            guard let keyspace = keyspaces.first(where: { !ClusterMetadata.expendableKeyspaces.contains($0) }) else {
+                continue
+            }
             let factor: Int
             let count: Int
             switch strategy {
@@ -292,7 +295,7 @@ extension ClusterMetadata {
             case .everywhere, .local: continue
             }
             guard factor > 0, count < factor else { continue }
-            throw RingChangeRefused.tooFewNodes(keyspace: keyspaces[0], factor: factor, nodeCount: count + 1)
+            throw RingChangeRefused.tooFewNodes(keyspace: keyspace, factor: factor, nodeCount: count + 1)
         }
     }
 }
