@@ -41,16 +41,14 @@ package final class RingBarrier: Sendable {
             do {
                 question = try RingMessages.decodeBarrier(message.body)
             } catch { throw Refusal(code: RingMessages.refusesMalformed, reason: "\(error)") }
-            switch question.phase {
-            case .settle:
-                behind(question.epoch, message.sender)
-                guard await keeper.settle(at: question.epoch, within: RingBarrier.patience) else {
-                    throw Refusal(
-                        code: RingMessages.refusesUnsettled,
-                        reason: "This node does not work by the placement of epoch \(question.epoch) yet")
-                }
-            case .seal: await keeper.seal(question.epoch)
+            behind(question.epoch, message.sender)
+            // A seal too: who has started anew since may be behind, and an epoch that nobody knows would refuse everybody.
+            guard await keeper.settle(at: question.epoch, within: RingBarrier.patience) else {
+                throw Refusal(
+                    code: RingMessages.refusesUnsettled,
+                    reason: "This node does not work by the placement of epoch \(question.epoch) yet")
             }
+            if question.phase == .seal { await keeper.seal(question.epoch) }
             return []
         }
     }

@@ -42,6 +42,18 @@ import Testing
         }
     }
 
+    @Test func anEpochThatNobodyKnowsSealsNothing() throws {
+        let outcome = try run(seed: 1, machines: 3, start: 3) { world in
+            let (asker, asked) = (try world.live(0), try world.live(1))
+            await #expect(throws: MessageFailure.self) {
+                _ = try await asker.messages.request(
+                    .ringBarrier, RingMessages.encode(.seal, .max), to: asked.id, timeout: .seconds(10))
+            }
+            #expect(asked.requiredEpoch < .max)
+        }
+        #expect(outcome.lost.isEmpty)
+    }
+
     @Test(arguments: 1...3)
     func threeNodesGrowToSixAndShrinkToThreeWithoutLosingAnything(_ seed: UInt64) throws {
         let outcome = try run(seed: seed, machines: 6, start: 3) { world in
