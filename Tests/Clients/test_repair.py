@@ -2,15 +2,13 @@
 
 import collections
 import json
-import subprocess
 import time
 
 import pytest
 from cassandra import ConsistencyLevel as Level
 from cassandra.query import SimpleStatement
 
-from martlet_cluster import MartletCluster
-from martlet_node import binary
+from martlet_cluster import MartletCluster, nodetool
 
 ROWS = 20_000
 
@@ -20,15 +18,6 @@ def cluster(tmp_path):
     made = MartletCluster(tmp_path / "cluster").up("--nodes", 3)
     yield made
     made.destroy()
-
-
-def nodetool(cluster, *arguments, number=1, status=0):
-    done = subprocess.run(
-        [binary(), "nodetool", "-h", f"127.0.0.{number}", "-p", str(cluster.admin_port()), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
 
 
 def repair(cluster, *arguments, number=1, status=0):

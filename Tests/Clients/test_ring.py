@@ -12,7 +12,7 @@ import pytest
 from cassandra import ConsistencyLevel as Level
 from cassandra.query import SimpleStatement
 
-from martlet_cluster import MartletCluster
+from martlet_cluster import MartletCluster, nodetool
 from martlet_node import binary
 
 KEYSPACE = "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}"
@@ -23,15 +23,6 @@ def cluster(tmp_path):
     made = MartletCluster(tmp_path / "cluster").up("--nodes", 3)
     yield made
     made.destroy()
-
-
-def nodetool(cluster, *arguments, number=1, status=0):
-    done = subprocess.run(
-        [binary(), "nodetool", "-h", f"127.0.0.{number}", "-p", str(cluster.admin_port()), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def fill(session, count, value=lambda number: f"value {number}"):

@@ -80,3 +80,13 @@ class MartletCluster:
             yield cluster.connect(keyspace)
         finally:
             cluster.shutdown()
+
+
+def nodetool(cluster, *arguments, number=1, status=0):
+    """Runs `martlet nodetool` at a node and returns what it has printed."""
+    done = subprocess.run(
+        [binary(), "nodetool", "-h", f"127.0.0.{number}", "-p", str(cluster.admin_port()), *map(str, arguments)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
