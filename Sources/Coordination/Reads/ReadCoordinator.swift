@@ -314,6 +314,8 @@ package final class ReadCoordinator: @unchecked Sendable {
         _ answers: [(position: Int, page: ReadPage)], _ rule: AnswerRule, _ round: Round
     ) async throws -> [(position: Int, page: ReadPage)] {
         let wanted: [Int] = answers.filter(\.page.isDigest).map(\.position)
+        // Whoever was asked because others were slow has sent data.
+        if wanted.isEmpty { return answers }
         let everybody: UInt64 = wanted.reduce(0) { $0 | 1 << UInt64($1) }
         let all = AnswerRule([AnswerRule.Group(members: everybody, needed: wanted.count)])
         let gather = PageGather(all, round.plan, needsData: false, host.time)
@@ -360,6 +362,10 @@ package final class ReadCoordinator: @unchecked Sendable {
             let target: NodeID = round.plan.set.node(at: answer.position)
             for mutation in mutations { send(ReadRepair(span, mutation), to: target, round, gather) }
         }
+        let timer: any LoopTimer = loop.schedule(after: .milliseconds(Int64(round.timeoutMilliseconds))) {
+            gather.expire()
+        }
+        defer { timer.cancel() }
         guard await gather.wait() else {
             throw CoordinationFailure.readTimedOut(
                 round.level, received: max(0, rule.needed - 1), required: rule.needed, hasData: true)
@@ -409,7 +415,16 @@ private final class RepairGather: ReplyReceiver, @unchecked Sendable {
     func end(isDone: Bool) {
         openCount -= 1
         if !isDone { hasFailed = true }
-        guard openCount == 0 || hasFailed else { return }
+        if openCount == 0 || hasFailed { finish() }
+    }
+
+    /// Time is up: this node's own disk has no other deadline.
+    func expire() {
+        hasFailed = true
+        finish()
+    }
+
+    private func finish() {
         waiting?.resume(returning: !hasFailed)
         waiting = nil
     }

@@ -83,6 +83,21 @@ import Testing
         }
     }
 
+    @Test(arguments: [1, 2]) func aReplicaThatWasAskedInsteadOfASilentOneMayHaveLess(behind: Int) throws {
+        let test = ReplicaWorld(seed: 8)
+        try test.run { test in
+            let node = try #require(test.nodes[0])
+            try await node.write("a", "old", at: test.time, .all)
+            test.kill(behind)
+            try await node.write("a", "new", at: test.time, .quorum)
+            try await test.restart(behind)
+            await test.pause(.seconds(2))
+            test.world.network.split([test.machines[0]], from: [test.machines[3 - behind]])
+            #expect(try await node.read("a", .quorum, speculation: .milliseconds(20)) == "new")
+            #expect(try await test.nodes[behind]?.own("a") == "new")
+        }
+    }
+
     @Test func eachQuorumNeedsAQuorumOfEveryDatacenter() throws {
         let test = ReplicaWorld(
             seed: 9, nodes: 4, datacenters: ["dc1", "dc1", "dc2", "dc2"],
