@@ -35,6 +35,9 @@ extension Node {
     /// This node's id.
     package var hostID: UUID { parts.local.hostID }
 
+    /// The epoch of the cluster's metadata that this node has; 0 before it has any.
+    package var metadataEpoch: UInt64 { parts.metadata.epoch }
+
     /// The ids of the nodes that own tokens, as far as this one knows.
     package var owners: [UUID] {
         parts.metadata.current?.members.filter(\.state.isOwner).map(\.id.uuid) ?? []

@@ -33,7 +33,8 @@ package struct FaultPlan: Sendable, Equatable {
     package var settlingMilliseconds: Int {
         let late: [Int] = events.map { event in
             switch event.fault {
-            case .pause, .split, .oneWay, .flapping, .slowDisk, .slowLink: event.durationMilliseconds
+            case .pause, .split, .oneWay, .flapping, .slowDisk, .failingDisk, .fullDisk, .slowLink:
+                event.durationMilliseconds
             default: 0
             }
         }

@@ -111,7 +111,7 @@ final class RingMover: @unchecked Sendable {
         let leaving: SimulatedNode = cluster.nodes[node]
         guard let id: UUID = leaving.running?.hostID else { return }
         clock.note("node\(node + 1) goes")
-        order("decommission", at: leaving) { _ = try await $0.decommission() }
+        let order: RingOrder = order("decommission", at: leaving) { _ = try await $0.decommission() }
         if generator.oneIn(4) { await takeBack(node) }
         for step in 0..<(RingMover.patienceStepCount * 4) {
             await rest(1)
@@ -122,7 +122,9 @@ final class RingMover: @unchecked Sendable {
                 leaving.kill()
                 return clock.note("node\(node + 1) has gone")
             }
-            if step > 20, !known.isRingChanging, leaving.isUp { return clock.note("node\(node + 1) stays") }
+            // It may begin late: those who still act by the ring of before are waited for. Who was killed may never begin.
+            let isOver: Bool = order.hasEnded || step > RingMover.patienceStepCount
+            if isOver, !known.isRingChanging, leaving.isUp { return clock.note("node\(node + 1) stays") }
         }
     }
 
@@ -136,10 +138,10 @@ final class RingMover: @unchecked Sendable {
     private func move(_ node: Int) async {
         let tokens: Set<Token> = Set((0..<RingMover.tokenCount).map { _ in Token(Int64(bitPattern: generator.next())) })
         clock.note("node\(node + 1) takes other tokens")
-        order("move", at: cluster.nodes[node]) { _ = try await $0.move(to: Array(tokens)) }
-        for step in 0..<RingMover.patienceStepCount {
+        let order: RingOrder = order("move", at: cluster.nodes[node]) { _ = try await $0.move(to: Array(tokens)) }
+        for _ in 0..<RingMover.patienceStepCount {
             await rest(1)
-            if step > 20, let known = someNode(), !known.isRingChanging { return }
+            if order.hasEnded, let known = someNode(), !known.isRingChanging { return }
         }
     }
 
@@ -196,26 +198,38 @@ final class RingMover: @unchecked Sendable {
         someNode().map { !$0.owners.contains(id) && !$0.isRingChanging } ?? false
     }
 
-    /// A node that knows of no end of its own.
+    /// The node that knows most, of those that know of no end of their own: one that was paused may know little.
     private func someNode(besides node: Int? = nil) -> Node? {
-        cluster.present.lazy.filter { $0 != node }.compactMap { self.cluster.nodes[$0].running }
-            .first { $0.owners.contains($0.hostID) }
+        cluster.present.filter { $0 != node }.compactMap { cluster.nodes[$0].running }
+            .filter { $0.owners.contains($0.hostID) }.max { $0.metadataEpoch < $1.metadataEpoch }
     }
 
     /// Has a node do something, without waiting for it: it may be killed in the middle, or others may change the ring; what
     /// comes of it is looked at elsewhere.
+    @discardableResult
     private func order(
         _ words: StaticString, at node: SimulatedNode, _ body: @escaping @Sendable (Node) async throws -> Void
-    ) {
+    ) -> RingOrder {
         let clock: HistoryClock = self.clock
+        let order = RingOrder()
         cluster.clients.host.background.run(words, on: cluster.clients.host.loops[0]) {
             do {
                 try await node.carryOut(body)
             } catch { clock.note("\(words) at \(node.machine.name): \(error)") }
+            order.hasEnded = true
         }
+        return order
     }
 
     private func rest(_ steps: Int) async {
         try? await cluster.clients.sleep(for: .milliseconds(steps * RingMover.stepMilliseconds))
     }
+}
+
+/// What a node was told to do.
+///
+/// `Sendable` is unchecked because a world and all that belongs to it is used by one thread at a time.
+private final class RingOrder: @unchecked Sendable {
+    /// Whether the node has answered, or has ended itself.
+    var hasEnded = false
 }
