@@ -125,6 +125,16 @@ public struct RequestStatistics: Sendable {
         batchPartitions[min(max(kind, 0), 2)].record(UInt64(max(0, partitions)))
     }
 
+    /// The same without what was counted by table, of which there may be thousands.
+    public var withoutTables: RequestStatistics {
+        var copy = RequestStatistics()
+        copy.kinds = kinds
+        copy.textStatementCount = textStatementCount
+        copy.preparedStatementCount = preparedStatementCount
+        copy.batchPartitions = batchPartitions
+        return copy
+    }
+
     /// Adds what another shard has counted.
     public mutating func add(_ other: RequestStatistics) {
         for place in kinds.indices { kinds[place].add(other.kinds[place]) }

@@ -178,6 +178,8 @@ final class AdminConnection: ConnectionHandler, @unchecked Sendable {
     private static let lineInterval: Duration = .milliseconds(500)
     /// What a reader who does not keep up may leave unread before lines are left out.
     private static let unreadLimit = 64 << 10
+    /// Answers are handed to the network in parts, whose memory is used again for the next ones.
+    private static let partByteCount = 32 << 10
 
     /// Tells how far the work is until it has ended, or nobody listens any more.
     private func follow(_ operation: Operation) async {
@@ -221,11 +223,16 @@ final class AdminConnection: ConnectionHandler, @unchecked Sendable {
     }
 
     private func send(_ response: HTTPResponse, isLast: Bool, hasBody: Bool = true) {
-        let head: [UInt8] = response.head(keepsConnection: !isLast)
-        var writer = ByteWriter(capacity: head.count + (hasBody ? response.body.count : 0))
-        writer.write(head)
-        if hasBody { writer.write(response.body) }
-        connection?.send(&writer)
+        let body: RawSpan = response.body.span.bytes
+        var writer = ByteWriter()
+        writer.write(response.head(keepsConnection: !isLast))
+        var rest: Range<Int> = 0..<(hasBody ? body.byteCount : 0)
+        repeat {
+            let part: Range<Int> = rest.prefix(AdminConnection.partByteCount)
+            writer.write(body.extracting(part))
+            connection?.send(&writer)
+            rest = part.upperBound..<rest.upperBound
+        } while !rest.isEmpty
         if isLast { end() }
     }
 

@@ -202,20 +202,18 @@ extension StorageEngine {
     package func figures(
         of ids: [UUID], withPartitions: Bool = true
     ) async throws(StorageError) -> [(statistics: TableStatistics, meters: TableMeters)] {
-        let parts: [[(TableStatistics, TableMeters)]] = try await fromEachShard("measure tables") {
-            (shard: ShardStore) in
+        typealias Figures = (statistics: TableStatistics, meters: TableMeters)
+        let parts: [[Figures]] = try await fromEachShard("measure tables") { (shard: ShardStore) in
             ids.map { id in
-                let table: TableStore? = shard.table(id)
-                let statistics: TableStatistics? = table?.statistics(withPartitions: withPartitions)
-                return (statistics ?? TableStatistics(), table?.meters ?? TableMeters())
+                guard let table = shard.table(id) else { return (TableStatistics(), TableMeters()) }
+                return (table.statistics(withPartitions: withPartitions), table.meters)
             }
         }
-        var sums = [(statistics: TableStatistics, meters: TableMeters)](
-            repeating: (TableStatistics(), TableMeters()), count: ids.count)
-        for part in parts {
+        var sums: [Figures] = parts.first ?? []
+        for part in parts.dropFirst() {
             for (place, found) in part.enumerated() {
-                sums[place].statistics.add(found.0)
-                sums[place].meters.add(found.1)
+                sums[place].statistics.add(found.statistics)
+                sums[place].meters.add(found.meters)
             }
         }
         return sums

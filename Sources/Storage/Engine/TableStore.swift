@@ -176,13 +176,10 @@ public final class TableStore: @unchecked Sendable {
 
     func statistics(withPartitions: Bool) -> TableStatistics {
         var result = TableStatistics()
-        let graceStart: Int64 = shard.host.time.wallSeconds - Int64(definition.options.gcGraceSeconds)
-        for memtable in frozen.map(\.memtable) + (memtable.map { [$0] } ?? []) {
-            result.memtableByteCount += memtable.byteCount
-            result.memtablePartitionCount += memtable.statistics.partitionCount
-            result.rowCount += memtable.statistics.rowCount
-            result.memtableCellCount += memtable.statistics.cellCount
-        }
+        if let memtable { TableStore.count(memtable, into: &result) }
+        for entry in frozen { TableStore.count(entry.memtable, into: &result) }
+        let seconds: Int64 = withPartitions ? shard.host.time.wallSeconds : 0
+        let graceStart: Int64 = seconds - Int64(definition.options.gcGraceSeconds)
         for sstable in sstables {
             let numbers: SSTableStatistics = sstable.table.statistics
             result.diskByteCount += sstable.byteCount
@@ -213,6 +210,13 @@ public final class TableStore: @unchecked Sendable {
         result.isFlushPending = !frozen.isEmpty
         result.isCompacting = compaction != nil
         return result
+    }
+
+    private static func count(_ memtable: Memtable, into result: inout TableStatistics) {
+        result.memtableByteCount += memtable.byteCount
+        result.memtablePartitionCount += memtable.statistics.partitionCount
+        result.rowCount += memtable.statistics.rowCount
+        result.memtableCellCount += memtable.statistics.cellCount
     }
 }
 

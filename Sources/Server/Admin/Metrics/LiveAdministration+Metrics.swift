@@ -23,18 +23,21 @@ extension LiveAdministration {
         let tables: MetricsLabels = metricsLabels(metadata)
         let numbers: MetricsNumbers = try await carryOut {
             MetricsNumbers(
-                tables: try await parts.engine.figures(of: tables.ids, withPartitions: false),
+                try await parts.engine.figures(of: tables.ids, withPartitions: false),
                 pending: try await parts.engine.pendingCompactions(), work: try await parts.engine.work())
         }
         var writer = MetricsWriter(capacity: 64 << 10 + tables.ids.count << 12)
         await writeNode(&writer, parts, metadata)
-        MetricsTables.write(&writer, tables, numbers)
+        let loop: any Loop = parts.host.loops[0]
+        await MetricsTables.write(&writer, tables, numbers) {
+            await withUnsafeContinuation { continuation in loop.execute { continuation.resume() } }
+        }
         try await writeClients(&writer, parts)
-        writeStages(&writer, try await stages(numbers.tables.map(\.statistics), numbers.work))
+        writeStages(&writer, try await stages(numbers.statistics, numbers.work))
         MetricsTables.writeCache(&writer, numbers.work)
         await writeInternode(&writer, parts, metadata)
         await writeHints(&writer, parts)
-        return writer.bytes
+        return writer.finish()
     }
 
     private func metricsLabels(_ metadata: ClusterMetadata) -> MetricsLabels {

@@ -7,9 +7,37 @@ import Storage
 
 /// What `/metrics` shows of storage, gathered with one visit to each shard.
 struct MetricsNumbers: Sendable {
-    let tables: [(statistics: TableStatistics, meters: TableMeters)]
+    let statistics: [TableStatistics]
+    // Apart from each other, so that who writes one of them does not touch the others.
+    let readNanoseconds: [LogHistogram]
+    let rangeNanoseconds: [LogHistogram]
+    let writeNanoseconds: [LogHistogram]
+    let filesPerRead: [LogHistogram]
     let pending: [UUID: Int]
     let work: [ShardWork]
+
+    init(
+        _ tables: [(statistics: TableStatistics, meters: TableMeters)], pending: [UUID: Int], work: [ShardWork]
+    ) {
+        var statistics: [TableStatistics] = []
+        var (reads, ranges, writes, files): ([LogHistogram], [LogHistogram], [LogHistogram], [LogHistogram]) =
+            ([], [], [], [])
+        let all = tables.span
+        for place in all.indices {
+            statistics.append(all[place].statistics)
+            reads.append(all[place].meters.readNanoseconds)
+            ranges.append(all[place].meters.rangeNanoseconds)
+            writes.append(all[place].meters.writeNanoseconds)
+            files.append(all[place].meters.filesPerRead)
+        }
+        self.statistics = statistics
+        self.readNanoseconds = reads
+        self.rangeNanoseconds = ranges
+        self.writeNanoseconds = writes
+        self.filesPerRead = files
+        self.pending = pending
+        self.work = work
+    }
 }
 
 /// The tables of one epoch of the schema with what stands behind the names of their numbers. Kept from one request to the
@@ -59,43 +87,54 @@ enum MetricsTables {
         ("martlet_table_compactions_total", "Compactions that have ended.", { $0.compactionCount }),
         ("martlet_table_compacted_bytes_total", "Bytes that compactions have written.", { $0.compactedByteCount }),
     ]
-    private static let times: [(StaticString, StaticString, @Sendable (TableMeters) -> LogHistogram)] = [
+    private static let times: [(StaticString, StaticString, @Sendable (MetricsNumbers) -> [LogHistogram])] = [
         ("martlet_table_read_latency_seconds", "How long reads of partitions took here.", { $0.readNanoseconds }),
         ("martlet_table_range_latency_seconds", "How long reads of ranges took here.", { $0.rangeNanoseconds }),
         ("martlet_table_write_latency_seconds", "How long writes took here.", { $0.writeNanoseconds }),
     ]
 
-    static func write(_ writer: inout MetricsWriter, _ tables: MetricsLabels, _ numbers: MetricsNumbers) {
-        let labels: [MetricsWriter.Labels] = tables.labels
-        // Each table is looked at once: its statistics are large, and there may be thousands of them.
+    /// Writes them with a pause after each name, in which the requests of clients get their turn.
+    static func write(
+        _ writer: inout MetricsWriter, _ tables: MetricsLabels, _ numbers: MetricsNumbers, pause: () async -> Void
+    ) async {
         let families: [(name: StaticString, help: StaticString, kind: MetricsWriter.Kind, value: Value)] =
             gauges.map { ($0, $1, .gauge, $2) } + counters.map { ($0, $1, .counter, $2) }
-        var values = [Int](repeating: 0, count: families.count * labels.count)
-        for (place, table) in numbers.tables.enumerated() {
-            let statistics: TableStatistics = table.statistics
-            for (family, entry) in families.enumerated() {
-                values[family * labels.count + place] = entry.value(statistics)
-            }
-        }
+        let values: [Int] = values(families.map(\.value), numbers.statistics)
         for (family, entry) in families.enumerated() {
             writer.family(entry.name, entry.kind, entry.help)
-            for place in labels.indices { writer.sample(labels[place], values[family * labels.count + place]) }
+            let first: Int = family * tables.labels.count
+            writer.samples(tables.labels, values[first..<first + tables.labels.count])
+            await pause()
         }
         writer.family("martlet_table_pending_compactions", .gauge, "Compactions that wait.")
-        for place in labels.indices { writer.sample(labels[place], numbers.pending[tables.ids[place]] ?? 0) }
-        // What has never happened has no distribution.
-        for (name, help, value) in times {
+        for (id, labels) in zip(tables.ids, tables.labels) { writer.sample(labels, numbers.pending[id] ?? 0) }
+        for (name, help, histograms) in times {
             writer.family(name, .histogram, help)
-            for (place, table) in numbers.tables.enumerated() {
-                let histogram: LogHistogram = value(table.meters)
-                if histogram.isEmpty { continue }
-                writer.histogram(labels[place], histogram, bounds: .coarseTimes, isTime: true)
-            }
+            write(&writer, tables, histograms(numbers), .coarseTimes, isTime: true)
+            await pause()
         }
         writer.family("martlet_table_sstables_per_read", .histogram, "SSTables that reads looked into.")
-        for (place, table) in numbers.tables.enumerated() {
-            let histogram: LogHistogram = table.meters.filesPerRead
-            if !histogram.isEmpty { writer.histogram(labels[place], histogram, bounds: .counts, isTime: false) }
+        write(&writer, tables, numbers.filesPerRead, .counts, isTime: false)
+    }
+
+    /// By family, and in it by table. Each table is looked at once: its statistics are large.
+    private static func values(_ families: [Value], _ statistics: [TableStatistics]) -> [Int] {
+        var values = [Int](repeating: 0, count: families.count * statistics.count)
+        for (place, table) in statistics.enumerated() {
+            for (family, value) in families.enumerated() { values[family * statistics.count + place] = value(table) }
+        }
+        return values
+    }
+
+    // By spans, because to hand out an element of an array counts references each time.
+    private static func write(
+        _ writer: inout MetricsWriter, _ tables: MetricsLabels, _ histograms: [LogHistogram], _ bounds: MetricsBounds,
+        isTime: Bool
+    ) {
+        let (labels, all) = (tables.labels.span, histograms.span)
+        // What has never happened has no distribution.
+        for place in labels.indices where !all[place].isEmpty {
+            writer.histogram(labels[place], all[place], bounds: bounds, isTime: isTime)
         }
     }
 

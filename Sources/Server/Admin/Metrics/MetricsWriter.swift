@@ -6,8 +6,9 @@ package import Primitives
 ///     # TYPE martlet_table_reads_total counter
 ///     martlet_table_reads_total{keyspace="k",table="t"} 5
 ///
-/// A thousand tables are some ten thousand lines each time, so no line is a string of its own.
-package struct MetricsWriter {
+/// A thousand tables are some forty thousand lines each time: a line is neither a string nor an array of its own, and what
+/// is being written stays in the processor's cache until a part of it is full.
+package struct MetricsWriter: ~Copyable {
     package enum Kind {
         case counter, gauge, histogram
 
@@ -29,13 +30,13 @@ package struct MetricsWriter {
 
         package init(_ pairs: KeyValuePairs<StaticString, String>) {
             var writer = MetricsWriter()
-            for (name, value) in pairs {
-                if !writer.bytes.isEmpty { writer.append(",") }
+            for (place, (name, value)) in pairs.enumerated() {
+                if place > 0 { writer.append(",") }
                 writer.append(name)
                 writer.append("=")
                 writer.appendQuoted(value)
             }
-            let own: [UInt8] = writer.bytes
+            let own: [UInt8] = writer.finish()
             plain = own.isEmpty ? Array(" ".utf8) : Array("{".utf8) + own + Array("} ".utf8)
             bucket = Array("{".utf8) + own + Array((own.isEmpty ? "le=\"" : ",le=\"").utf8)
         }
@@ -43,15 +44,23 @@ package struct MetricsWriter {
         package static let none = Labels([:])
     }
 
-    package private(set) var bytes: [UInt8] = []
+    private static let partByteCount = 32 << 10
+
+    /// The parts that are full.
+    private var full: [UInt8] = []
+    private var part = ByteWriter(capacity: 1_024)
     /// The name of the family that is being written, and that of its buckets.
     private var name: [UInt8] = []
     private var bucketName: [UInt8] = []
-    /// What the lines of all buckets of a histogram begin with.
-    private var prefix: [UInt8] = []
 
     package init(capacity: Int = 0) {
-        bytes.reserveCapacity(capacity)
+        full.reserveCapacity(capacity)
+    }
+
+    /// All that was written.
+    package consuming func finish() -> [UInt8] {
+        endPart()
+        return full
     }
 
     /// Begins the numbers of one name.
@@ -71,23 +80,34 @@ package struct MetricsWriter {
 
     /// One number of the family.
     package mutating func sample(_ labels: Labels = .none, _ value: Int) {
-        bytes += name
-        bytes += labels.plain
-        if value < 0 { append("-") }
-        append(UInt64(value.magnitude))
-        endLine()
-    }
-
-    package mutating func sample(_ labels: Labels = .none, _ value: UInt64) {
-        bytes += name
-        bytes += labels.plain
+        part.write(name)
+        part.write(labels.plain)
         append(value)
         endLine()
     }
 
+    package mutating func sample(_ labels: Labels = .none, _ value: UInt64) {
+        part.write(name)
+        part.write(labels.plain)
+        append(value)
+        endLine()
+    }
+
+    /// One number for each of some labels.
+    package mutating func samples(_ labels: [Labels], _ values: ArraySlice<Int>) {
+        let name: [UInt8] = name
+        let (labels, values) = (labels.span, values.span)
+        for place in labels.indices {
+            part.write(name.span.bytes)
+            part.write(labels[place].plain.span.bytes)
+            append(values[place])
+            endLine()
+        }
+    }
+
     package mutating func sample(_ labels: Labels = .none, seconds nanoseconds: UInt64) {
-        bytes += name
-        bytes += labels.plain
+        part.write(name)
+        part.write(labels.plain)
         append(seconds: nanoseconds)
         endLine()
     }
@@ -102,29 +122,30 @@ package struct MetricsWriter {
     ) {
         var seen: UInt64 = 0
         var next = 0
-        prefix.removeAll(keepingCapacity: true)
-        prefix += bucketName
-        prefix += labels.bucket
-        for (end, text) in zip(bounds.buckets, bounds.texts) {
-            seen &+= histogram.count(inBuckets: next..<end)
-            next = end
-            bytes += prefix
-            bytes += text
+        let (name, bucketName) = (name, bucketName)
+        let (buckets, texts) = (bounds.buckets.span, bounds.texts.span)
+        for place in buckets.indices {
+            seen &+= histogram.count(inBuckets: next..<buckets[place])
+            next = buckets[place]
+            part.write(bucketName.span.bytes)
+            part.write(labels.bucket.span.bytes)
+            part.write(texts[place].span.bytes)
             append(seen)
             endLine()
         }
-        bytes += prefix
-        bytes += MetricsBounds.infinite
+        part.write(bucketName.span.bytes)
+        part.write(labels.bucket.span.bytes)
+        part.write(MetricsBounds.infinite)
         append(histogram.count)
         endLine()
-        bytes += name
+        part.write(name.span.bytes)
         append("_sum")
-        bytes += labels.plain
+        part.write(labels.plain.span.bytes)
         if isTime { append(seconds: histogram.sum) } else { append(histogram.sum) }
         endLine()
-        bytes += name
+        part.write(name.span.bytes)
         append("_count")
-        bytes += labels.plain
+        part.write(labels.plain.span.bytes)
         append(histogram.count)
         endLine()
     }
@@ -132,11 +153,17 @@ package struct MetricsWriter {
     // MARK: Bytes
 
     private mutating func endLine() {
-        bytes.append(0x0A)
+        part.write(UInt8(ascii: "\n"))
+        if part.count >= MetricsWriter.partByteCount { endPart() }
+    }
+
+    private mutating func endPart() {
+        part.withUnsafeBytes { full.append(contentsOf: $0) }
+        part.removeAll()
     }
 
     private mutating func append(_ text: StaticString) {
-        unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        unsafe part.write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     fileprivate mutating func appendQuoted(_ value: String) {
@@ -146,13 +173,19 @@ package struct MetricsWriter {
             case UInt8(ascii: "\""): append("\\\"")
             case UInt8(ascii: "\\"): append("\\\\")
             case 0x0A: append("\\n")
-            default: bytes.append(byte)
+            default: part.write(byte)
             }
         }
         append("\"")
     }
 
+    private mutating func append(_ value: Int) {
+        if value < 0 { append("-") }
+        append(UInt64(value.magnitude))
+    }
+
     private mutating func append(_ value: UInt64, places: Int = 0) {
+        if value < 10, places < 2 { return part.write(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: value)) }
         var digits = InlineArray<20, UInt8>(repeating: 0)
         var place = 20
         var rest: UInt64 = value
@@ -161,10 +194,7 @@ package struct MetricsWriter {
             digits[place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
         } while rest > 0 || 20 - place < places
-        while place < 20 {
-            bytes.append(digits[place])
-            place += 1
-        }
+        part.write(digits.span.bytes.extracting(place..<20))
     }
 
     private mutating func append(seconds nanoseconds: UInt64) {

@@ -31,11 +31,13 @@ extension LiveAdministration {
     // MARK: Requests
 
     /// What clients have asked, over all shards.
-    func requests() async throws(AdminFailure) -> RequestStatistics {
+    func requests(byTable: Bool = false) async throws(AdminFailure) -> RequestStatistics {
         let group: ShardGroup = try current().parts.group
         return try await carryOut {
             var sum = RequestStatistics()
-            for shard in group.executors.indices { sum.add(try await group.run(on: shard) { $0.requests }) }
+            for shard in group.executors.indices {
+                sum.add(try await group.run(on: shard) { byTable ? $0.requests : $0.requests.withoutTables })
+            }
             return sum
         }
     }

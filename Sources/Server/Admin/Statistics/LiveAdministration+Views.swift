@@ -153,7 +153,8 @@ extension LiveAdministration {
         let tables: [TableDefinition] = LiveAdministration.stored(
             LiveSchema.whole(try current().metadata.schema))
         let figures: [TableFigures] = try await figures(of: tables)
-        let requests: [UUID: TableRequests] = view.hasPrefix("coordinator") ? try await requests().byTable : [:]
+        let requests: [UUID: TableRequests] =
+            view.hasPrefix("coordinator") ? try await requests(byTable: true).byTable : [:]
         let seconds: Double = max(1, Double(uptimeNanoseconds) / 1e9)
         return figures.map { figures in
             let own: TableRequests = requests[figures.table.id] ?? TableRequests()
