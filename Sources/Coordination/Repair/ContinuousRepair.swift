@@ -80,8 +80,11 @@ package final class ContinuousRepair: Sendable {
 
     /// After how long a range that failed is tried again.
     private static let retrySeconds: Int64 = 60
+    /// After how long a range is looked at again in which writes were missed just now.
+    private static let markSeconds: Int64 = 10
 
     private let parts: Parts
+    private let cuts = RepairCuts()
     private let tick: Duration
     private let shared: Mutex<Shared>
 
@@ -144,7 +147,7 @@ package final class ContinuousRepair: Sendable {
             let schedule = RepairSchedule(windowSeconds: windowSeconds)
             let missed: [RepairSchedule.Candidate] = missedCandidates(topology)
             if let index = schedule.next(missed, nowSeconds: seconds, isPaced: false) {
-                await verify(missed[index].target)
+                await verify(missed[index].target, cuts)
                 wait = .milliseconds(100)
                 continue
             }
@@ -258,7 +261,8 @@ package final class ContinuousRepair: Sendable {
 
     // MARK: Verifying
 
-    private func verify(_ target: RepairTarget) async {
+    /// - Parameter cuts: where many ranges follow each other at once.
+    private func verify(_ target: RepairTarget, _ cuts: RepairCuts? = nil) async {
         let cancellation = RepairCancellation()
         shared.withLock { shared in
             shared.running = target
@@ -266,7 +270,7 @@ package final class ContinuousRepair: Sendable {
         }
         let session = RepairSession(
             target, RepairManner(), local: parts.local, messenger: parts.messenger, host: parts.host,
-            loop: parts.host.loops[0], cancellation: cancellation
+            loop: parts.host.loops[0], cuts: cuts, cancellation: cancellation
         ) { [self] counts, _ in shared.withLock { $0.counters.counts.add(counts) } }
         var failure: RepairFailure?
         var cut: Int64?
@@ -277,6 +281,8 @@ package final class ContinuousRepair: Sendable {
             }
         } catch { failure = error }
         let now: Int64 = parts.host.time.wallSeconds
+        // What was marked a moment ago may have been missed after the cut.
+        let isStillMissed: Bool = target.range.tokens.map { parts.missed.contains(target.table.id, $0) } ?? false
         shared.withLock { shared in
             shared.running = nil
             shared.cancellation = nil
@@ -289,7 +295,11 @@ package final class ContinuousRepair: Sendable {
             } else {
                 shared.counters.rangesVerified += 1
                 // Without a cut its owners change, and it is as it was.
-                shared.notBefore[key] = cut == nil ? now + ContinuousRepair.retrySeconds : nil
+                if cut == nil {
+                    shared.notBefore[key] = now + ContinuousRepair.retrySeconds
+                } else {
+                    shared.notBefore[key] = isStillMissed ? now + ContinuousRepair.markSeconds : nil
+                }
             }
         }
     }

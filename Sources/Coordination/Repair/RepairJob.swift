@@ -54,6 +54,7 @@ package final class RepairJob: Sendable {
     private let manner: RepairManner
     private let state: Mutex<State>
     private let cancellation = RepairCancellation()
+    private let cuts = RepairCuts()
     private let parts: RepairCoordinator.Parts
     private let startedAtNanoseconds: UInt64
     /// Told of each range when it has ended.
@@ -126,7 +127,7 @@ package final class RepairJob: Sendable {
         if failure == nil {
             let session = RepairSession(
                 target, manner, local: parts.local, messenger: parts.messenger, host: parts.host,
-                loop: parts.host.loops[0], cancellation: cancellation
+                loop: parts.host.loops[0], cuts: cuts, cancellation: cancellation
             ) { [self] counts, share in
                 state.withLock { state in
                     state.report.counts.add(counts)

@@ -82,10 +82,41 @@ package enum RepairMessage {
         }
     }
 
-    static func place(_ place: RepairPlace) -> [UInt8] {
-        var writer = ByteWriter(capacity: 32)
+}
+
+/// Asks a replica to write to files what is compared there.
+package struct CutRequest: Equatable, Sendable {
+    /// What is in memory and has to be in files.
+    package enum Extent: UInt8, Sendable {
+        /// Nothing: a cut before this one was soon enough.
+        case nothing
+        case range
+        case table
+    }
+
+    package var place: RepairPlace
+    package var extent: Extent
+
+    package init(place: RepairPlace, extent: Extent) {
+        self.place = place
+        self.extent = extent
+    }
+
+    func encoded() -> [UInt8] {
+        var writer = ByteWriter(capacity: 40)
         place.write(to: &writer)
+        writer.write(extent.rawValue)
         return writer.array()
+    }
+
+    init(decoding bytes: RawSpan) throws(DecodingError) {
+        var reader = ByteReader(bytes)
+        self.place = try RepairPlace(from: &reader)
+        let offset: Int = reader.offset
+        guard let extent = Extent(rawValue: try reader.readUInt8()) else {
+            throw .invalid(offset: offset, what: "an unknown extent of a cut")
+        }
+        self.extent = extent
     }
 }
 

@@ -76,20 +76,16 @@ package final class RepairReplica: Sendable {
 
     // MARK: Comparing
 
-    /// Writes what is in memory of a range to files, whose hashes are compared from then on.
+    /// Writes what is in memory to files, whose hashes are compared from then on.
     private func cut(_ body: [UInt8]) async throws -> [UInt8] {
-        var reader = ByteReader(body.span.bytes)
-        let place = try RepairPlace(from: &reader)
-        var answer = RepairMessage.Cut(partitionCount: 0, depth: nil)
-        for shard in PartitionRange(place.tokens).shards(node.slices) {
-            let isUnflushed: Bool = try await node.run(on: shard) { shard in
-                try RepairReplica.table(place.table, shard).hasUnflushed(place.tokens)
-            }
-            if isUnflushed {
-                try await engine.flush(tables: [place.table])
-                break
-            }
+        let request = try CutRequest(decoding: body.span.bytes)
+        let place: RepairPlace = request.place
+        switch request.extent {
+        case .nothing: break
+        case .range: try await flush(place.table, place.tokens)
+        case .table: try await flush(place.table, .minimum ... .maximum)
         }
+        var answer = RepairMessage.Cut(partitionCount: 0, depth: nil)
         for shard in node.shards.indices {
             let found: (Int, UInt8?) = try await node.run(on: shard) { shard in
                 let table: TableStore = try RepairReplica.table(place.table, shard)
@@ -103,6 +99,16 @@ package final class RepairReplica: Sendable {
             answer.depth = answer.depth ?? found.1
         }
         return answer.encoded()
+    }
+
+    /// Writes a table's memtables to files if anything of a range is in them.
+    private func flush(_ table: UUID, _ tokens: ClosedRange<Token>) async throws {
+        for shard in PartitionRange(tokens).shards(node.slices) {
+            let isUnflushed: Bool = try await node.run(on: shard) { shard in
+                try RepairReplica.table(table, shard).hasUnflushed(tokens)
+            }
+            if isUnflushed { return try await engine.flush(tables: [table]) }
+        }
     }
 
     private func leaves(_ body: [UInt8]) async throws -> [UInt8] {

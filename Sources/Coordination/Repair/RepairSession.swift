@@ -56,7 +56,10 @@ package final class RepairSession {
     /// Told what has been done since it was told last, and how much of the range is done, from 0 to 1.
     private let progress: @Sendable (RepairCounts, Double) -> Void
     private let frame: HashFrame
-    private let cutSeconds: Int64
+    /// Shared with the ranges before and after this one; nil where this is the only one.
+    private let cuts: RepairCuts?
+    /// All that replicas had then is compared.
+    private var cutSeconds: Int64
     /// Mutations that wait to be sent, for each replica.
     private var outgoing: [[[UInt8]]]
     private var outgoingByteCount = 0
@@ -67,7 +70,7 @@ package final class RepairSession {
 
     package init(
         _ target: RepairTarget, _ manner: RepairManner, local: NodeID, messenger: any Messenger, host: Host,
-        loop: any Loop, cancellation: RepairCancellation = RepairCancellation(),
+        loop: any Loop, cuts: RepairCuts? = nil, cancellation: RepairCancellation = RepairCancellation(),
         progress: @escaping @Sendable (RepairCounts, Double) -> Void = { _, _ in }
     ) {
         self.target = target
@@ -76,6 +79,7 @@ package final class RepairSession {
         self.messenger = messenger
         self.host = host
         self.loop = loop
+        self.cuts = cuts
         self.cancellation = cancellation
         self.progress = progress
         let now: Int64 = host.time.wallSeconds
@@ -86,7 +90,7 @@ package final class RepairSession {
 
     /// Does the work; the replicas were equal, as of its beginning, when it returns, unless this was a preview.
     ///
-    /// - Returns: when it has begun, in seconds since 1970, if all owners of the range are known to be equal as of then; nil
+    /// - Returns: when what was compared was cut, in seconds since 1970, if all owners of the range are known to be equal as of then; nil
     ///   when some did not take part, when the owners change, or when what differed could not be brought to anybody.
     @discardableResult
     package func run() async throws(RepairFailure) -> Int64? {
@@ -118,9 +122,18 @@ package final class RepairSession {
 
     /// Has all replicas cut, and says how deep leaves are to be.
     private func cut(_ tokens: ClosedRange<Token>) async throws(RepairFailure) -> UInt8 {
-        let body: [UInt8] = RepairMessage.place(RepairPlace(table: target.table.id, tokens: tokens))
+        let now: UInt64 = host.time.monotonicNanoseconds
+        let recent: Int64? = self.cuts?.recent(target.table.id, target.replicas, nowNanoseconds: now)
+        cutSeconds = recent ?? host.time.wallSeconds
+        let extent: CutRequest.Extent = recent != nil ? .nothing : self.cuts == nil ? .range : .table
+        let body: [UInt8] = CutRequest(
+            place: RepairPlace(table: target.table.id, tokens: tokens), extent: extent
+        ).encoded()
         let cuts: [RepairMessage.Cut] = try await ask(.repairCut, everybody, body) { (bytes) throws(DecodingError) in
             try RepairMessage.Cut(decoding: bytes.span.bytes)
+        }
+        if extent == .table {
+            self.cuts?.note(target.table.id, target.replicas, asOfSeconds: cutSeconds, atNanoseconds: now)
         }
         var partitionCount: Double = 0
         for (cut, share) in zip(cuts, target.shares) {

@@ -223,6 +223,40 @@ import Testing
         #expect(!isCancelledTwice)
     }
 
+    /// Or each range would leave another small file to be compacted.
+    @Test func whatIsWrittenMeanwhileIsCutOnceForAllRanges() throws {
+        let (report, flushes, areEqual) = try CoordinatedWorld(seed: 12).run { test in
+            try await RepairTests.fill(test, partitions: 40, rows: 5)
+            let nodes: [CoordinatedNode] = test.nodes.compactMap(\.self)
+            let before: [Int] = try await RepairTests.flushCounts(nodes)
+            let now: Int64 = test.nowSeconds
+            let report = try await nodes[0].repair { job in
+                var count = 0
+                while job.report.state == .running, count < 10_000 {
+                    let change = RepairChange(
+                        key: RepairTests.number(count % 40), kinds: [.row("meanwhile", value: "\(count)")],
+                        timestamp: 2, nowSeconds: now)
+                    for node in nodes { try? await node.put(change.encoded()) }
+                    count += 1
+                    await test.pause(.milliseconds(1))
+                }
+            }
+            let after: [Int] = try await RepairTests.flushCounts(nodes)
+            return (report, zip(after, before).map { $0 - $1 }, try await RepairTests.areEqual(test))
+        }
+        #expect(report.state == .completed)
+        #expect(report.rangeCount > 10)
+        #expect(flushes.allSatisfy { $0 <= 2 }, "\(flushes)")
+        #expect(areEqual)
+    }
+
+    /// For each node, how many of its memtables were written to files.
+    private static func flushCounts(_ nodes: [CoordinatedNode]) async throws -> [Int] {
+        var counts: [Int] = []
+        for node in nodes { counts.append(try await node.engine.statistics(of: ReplicaWorld.table).flushCount) }
+        return counts
+    }
+
     @Test func allReplicasKnowUpToWhenTheyWereEqualAlsoAfterARestart() throws {
         let (watermarks, before) = try CoordinatedWorld(seed: 9).run { test in
             let before: Int64 = test.nowSeconds
