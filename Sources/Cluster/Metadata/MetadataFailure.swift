@@ -35,7 +35,9 @@ package enum MetadataFailure: Error, Equatable, Sendable, CustomStringConvertibl
             "The seeds belong to the cluster \(name) != configured name \(configured)"
         case .addressTaken(let address, let node):
             "A node with address \(address) already exists (\(node)), cancelling join"
-        case .left: "This node was decommissioned and will not rejoin the ring"
+        case .left:
+            "This node has left the ring, or its joining was taken back, and will not rejoin the ring; "
+                + "with an empty data folder it joins as a new one"
         case .tooLarge(let byteCount): "The change takes \(byteCount) bytes, which is more than a change may take"
         case .notKept(let reason, isDecided: true):
             "The change was decided and will come into force, but this node could not keep it yet: \(reason)"
