@@ -76,7 +76,7 @@ extension Verb {
     package var lane: Lane {
         switch self {
         case .ping, .gossipSyn, .gossipAck, .hello, .goodbye, .metadataFetch, .metadataPrepare, .metadataAccept,
-            .metadataCommit, .ringBarrier, .ringPull:
+            .metadataCommit, .ringBarrier, .ringPull, .ringArrival:
             .control
         case .mutation, .readRow, .readRepair, .counterMutation, .forwardedMutation, .truncate, .paxosPrepare,
             .paxosPropose, .paxosCommit, .batchStore, .batchRemove:

@@ -44,6 +44,7 @@ public enum Verb: UInt8, Sendable, CaseIterable {
     // Changes of the ring.
     case ringBarrier = 96
     case ringPull = 97
+    case ringArrival = 98
 
     // Making replicas equal.
     case repairCut = 128

@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 import Environment
 
 extension NodeCoordination: PlacementKeeper {
@@ -27,6 +27,30 @@ extension NodeCoordination: PlacementKeeper {
             }
         }
         return true
+    }
+
+    package func arrive(at nodes: Set<NodeID>, within limit: Duration) async -> Bool {
+        let time: any TimeSource = parts.host.time
+        let start: UInt64 = time.monotonicNanoseconds
+        let end: UInt64 = start &+ UInt64(max(0, limit / .nanoseconds(1)))
+        while await !hasArrived(at: nodes, begunBefore: start) {
+            guard time.monotonicNanoseconds < end else { return false }
+            do { try await time.sleep(for: NodeCoordination.settlePause) } catch { return false }
+        }
+        return true
+    }
+
+    private func hasArrived(at nodes: Set<NodeID>, begunBefore start: UInt64) async -> Bool {
+        for (index, shard) in shards.enumerated() {
+            do {
+                let isDone: Bool = try await replica.run(on: index) { _ in shard.writes.hasEnded(begunBefore: start) }
+                if !isDone { return false }
+            } catch {
+                // The node is stopping.
+                return false
+            }
+        }
+        return await !parts.hints.backlog().contains { nodes.contains($0.target) }
     }
 
     package func seal(_ epoch: UInt64) async {

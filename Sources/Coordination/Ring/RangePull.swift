@@ -59,6 +59,9 @@ package protocol PlacementKeeper: Sendable {
     /// Returns once the node places data as of an epoch, or later, and no write of it is under way that was planned
     /// before; false when that takes longer than `limit`.
     func settle(at epoch: UInt64, within limit: Duration) async -> Bool
+    /// Returns once all writes that began before have ended, and no hint of this node waits for any of `nodes`; false when
+    /// that takes longer than `limit`.
+    func arrive(at nodes: Set<NodeID>, within limit: Duration) async -> Bool
     /// Refuses from now on what was planned by an older placement.
     func seal(_ epoch: UInt64) async
 }

@@ -5,6 +5,7 @@ package import Primitives
 ///
 ///     ringBarrier   phase 1 (1 settle, 2 seal) │ epoch 8            answered by nothing
 ///     ringPull      change 16                                       answered by a reception
+///     ringArrival   change 16                                       answered by nothing
 ///     reception     state 1 │ held: count, (after 8, through 8) each │ words: length, UTF-8
 package enum RingMessages {
     package enum Phase: UInt8, Sendable {

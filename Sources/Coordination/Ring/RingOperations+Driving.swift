@@ -76,8 +76,9 @@ extension RingOperations {
         report(change, Progress(share: share, words: words.joined(separator: "; "), fetching: fetching))
         let now: UInt64 = host.time.monotonicNanoseconds
         let isDue: Bool = now &- (handedOverAt[change.id] ?? 0) >= UInt64(settings.handOverInterval / .nanoseconds(1))
-        if !ready.isEmpty, ready == remaining || isDue {
-            handedOverAt[change.id] = now
+        if !ready.isEmpty, ready == remaining || isDue, await haveArrived(change, in: metadata) {
+            handedOverAt[change.id] = host.time.monotonicNanoseconds
+            arrivalsSince[change.id] = nil
             return try await handOver(change, ready)
         }
         try await host.time.sleep(for: settings.interval)
@@ -94,6 +95,20 @@ extension RingOperations {
             // It is asked again; what it has is not lost.
             return nil
         }
+    }
+
+    /// Whether what was written has come to those who gain, as far as those know that are up; or has been waited for long
+    /// enough: hints may be held back by hand.
+    private func haveArrived(_ change: RingChange, in metadata: ClusterMetadata) async -> Bool {
+        let members: [NodeID] = metadata.members.filter { $0.state != .left && $0.id != change.dead }.map(\.id)
+        let alive: [NodeID] = members.filter { $0 == local || parts.liveness.isAlive($0) }
+        let missing: [NodeID] = await arrivals.missing(of: change, in: metadata, among: alive)
+        if missing.isEmpty { return true }
+        note(change, "Writes of these have not arrived: " + missing.map(\.description).joined(separator: ", "))
+        let now: UInt64 = host.time.monotonicNanoseconds
+        let since: UInt64 = arrivalsSince[change.id] ?? now
+        arrivalsSince[change.id] = since
+        return now &- since >= UInt64(settings.arrivalPatience / .nanoseconds(1))
     }
 
     private func handOver(_ change: RingChange, _ ranges: RangeSet) async throws {

@@ -54,6 +54,8 @@ package actor RingOperations {
         package var handOverInterval: Duration = .seconds(2)
         /// After an attempt that failed.
         package var pause: Duration = .seconds(1)
+        /// For writes to arrive where they are missing, before ranges are handed over all the same.
+        package var arrivalPatience: Duration = .seconds(30)
         /// For a change of the metadata.
         package var changeTimeout: Duration = .seconds(10)
         /// For the nodes that are up to take part, before a command gives up.
@@ -78,6 +80,7 @@ package actor RingOperations {
     let settings: Settings
     let barrier: RingBarrier
     let receptions: RingReceptions
+    let arrivals: RingArrivals
     private let reachable: ReachableNodes
     var host: Host { parts.host }
     var local: NodeID { parts.local }
@@ -87,6 +90,8 @@ package actor RingOperations {
     /// The step of each change up to which all nodes have been waited for.
     var passed: [UUID: UInt64] = [:]
     var handedOverAt: [UUID: UInt64] = [:]
+    /// Since when the next step of each change waits for writes to arrive.
+    var arrivalsSince: [UUID: UInt64] = [:]
     private var isCleaning = false
     private var goneNodes: Set<NodeID> = []
     private nonisolated let whenGoneBody = Mutex<(@Sendable () async -> Void)?>(nil)
@@ -102,6 +107,8 @@ package actor RingOperations {
         self.barrier = RingBarrier(
             host: parts.host, local: parts.local, messenger: parts.messenger, keeper: parts.keeper, isAlive: isAlive,
             behind: { epoch, node in log.observed(epoch: epoch, at: node) })
+        self.arrivals = RingArrivals(
+            host: parts.host, local: parts.local, messenger: parts.messenger, keeper: parts.keeper, log: log)
         self.receptions = RingReceptions(
             host: parts.host, local: parts.local, receiver: parts.receiver, isAlive: isAlive)
     }
@@ -109,6 +116,7 @@ package actor RingOperations {
     /// Has this node do its part for others. Called once, before messages come.
     package nonisolated func register() {
         barrier.register()
+        arrivals.register()
         let log: MetadataLog = parts.log
         let receptions: RingReceptions = self.receptions
         parts.messenger.handle(.ringPull) { message in
@@ -149,6 +157,7 @@ package actor RingOperations {
         await receptions.keepOnly(metadata.changes)
         for id in progress.keys where metadata.change(id) == nil { progress[id] = nil }
         for id in passed.keys where metadata.change(id) == nil { passed[id] = nil }
+        for id in arrivalsSince.keys where metadata.change(id) == nil { arrivalsSince[id] = nil }
         for change in metadata.changes where change.driver == local { drive(change.id) }
         let gone: [NodeID] = metadata.members.filter { $0.state == .left && $0.id != local }.map(\.id)
         for node in gone where goneNodes.insert(node).inserted { await parts.forget(node) }

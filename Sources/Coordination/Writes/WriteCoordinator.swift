@@ -103,6 +103,11 @@ public final class WriteCoordinator: @unchecked Sendable {
         }
     }
 
+    /// Whether no write is under way that began before a moment of the monotonic clock.
+    package func hasEnded(begunBefore nanoseconds: UInt64) -> Bool {
+        !operations.inUse.contains { $0.isActive && $0.startNanoseconds < nanoseconds }
+    }
+
     private func begin(
         _ mutation: RawSpan, _ plan: ReplicaPlan, _ rule: AnswerRule, _ level: Consistency, _ kind: WriteKind,
         _ timeoutMilliseconds: UInt32, _ observer: any WriteObserver, tag: UInt64, _ trace: RequestTrace?

@@ -142,6 +142,28 @@ import Testing
         #expect(outcome.lost.isEmpty, "seed \(seed): \(outcome.lost.prefix(3))")
     }
 
+    /// What a client has read is not to vanish until a hint brings it. Hints that are held back by hand hold up nothing.
+    @Test(arguments: [true, false]) func nothingIsHandedOverBeforeWritesHaveArrived(_ doArrive: Bool) throws {
+        let outcome = try run(seed: 6, machines: 4, start: 3) { world in
+            let other = try world.live(1)
+            other.hasAllArrived = false
+            let node = try await world.start(3, joins: false)
+            world.machines[3].host.background.run("join", on: world.machines[3].host.loops[0]) {
+                do { try await expect(.done, of: { try await node.bootstrap() }) } catch { Issue.record(error) }
+            }
+            while other.metadata?.changes.isEmpty ?? true { await world.pause(5) }
+            await world.pause(5_000)
+            let change = try #require(other.metadata?.changes.first)
+            #expect(change.handedOver.isEmpty)
+            other.hasAllArrived = doArrive
+            await world.pause(2_000)
+            #expect((other.topology?.owners.count == 4) == doArrive)
+            while other.topology?.owners.count != 4 { await world.pause(50) }
+        }
+        #expect(outcome.lost.isEmpty, "\(outcome.lost.prefix(3))")
+        #expect(outcome.owners.count == 4)
+    }
+
     @Test func severalJoinsAtOnceWaitForEachOther() throws {
         let outcome = try run(seed: 9, machines: 6, start: 3) { world in
             for index in 3..<6 {

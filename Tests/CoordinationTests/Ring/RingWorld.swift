@@ -195,6 +195,8 @@ final class RingNodeUnderTest: PlacementKeeper, RangeReceiver, RangeKeeper, @unc
     var values: [Token: Set<Int>] = [:]
     /// The epochs by which the writes under way were planned.
     var underway: [Int: UInt64] = [:]
+    /// Whether no hint waits for anybody.
+    var hasAllArrived = true
     private(set) var pulls: [RangePull] = []
     private(set) var kept: [[String: RangeSet]?] = []
     private let world: RingWorld
@@ -228,6 +230,7 @@ final class RingNodeUnderTest: PlacementKeeper, RangeReceiver, RangeKeeper, @unc
         var options = RingOperations.Settings()
         options.handOverInterval = .milliseconds(400)
         options.cleanupDelay = .seconds(5)
+        options.arrivalPatience = .seconds(8)
         self.operations = RingOperations(
             RingOperations.Parts(
                 host: host, local: id, log: log, messenger: messages, liveness: liveness, keeper: self,
@@ -295,6 +298,8 @@ final class RingNodeUnderTest: PlacementKeeper, RangeReceiver, RangeKeeper, @unc
     }
 
     // MARK: What the operations call
+
+    func arrive(at nodes: Set<NodeID>, within limit: Duration) async -> Bool { hasAllArrived }
 
     func settle(at epoch: UInt64, within limit: Duration) async -> Bool {
         for _ in 0..<200 {

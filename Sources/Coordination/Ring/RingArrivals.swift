@@ -1,0 +1,67 @@
+import Cluster
+import DataModel
+import Environment
+import Primitives
+
+/// Finds out whether all that was written before has come to those who are about to own more.
+///
+/// A write that reached the owners of before and not those to come has failed for its client, and may have been read all
+/// the same: it is not to vanish when the owners change, and come back with a hint.
+struct RingArrivals: Sendable {
+    let host: Host
+    let local: NodeID
+    let messenger: any Messenger
+    let keeper: any PlacementKeeper
+    let log: MetadataLog
+
+    /// For one question: longer than writes take that nobody answers.
+    private static let patience: Duration = .seconds(5)
+    private static let margin: Duration = .seconds(1)
+
+    /// Has this node answer the questions of others. Called once, before messages come.
+    func register() {
+        messenger.handle(.ringArrival) { message in
+            guard message.body.count == 16, let id = UUID(message.body.span.bytes) else {
+                throw Refusal(code: RingMessages.refusesMalformed, reason: "no id of a change")
+            }
+            guard let metadata = log.current, let change = metadata.change(id) else {
+                throw Refusal(code: RingMessages.refusesUnknown, reason: "The change \(id) is not known here")
+            }
+            guard await isSettled(change, in: metadata) else {
+                throw Refusal(code: RingMessages.refusesUnsettled, reason: "Writes have not come to their replicas yet")
+            }
+            return []
+        }
+    }
+
+    /// Whether nothing that this node has written is still to come to those who gain by a change.
+    private func isSettled(_ change: RingChange, in metadata: ClusterMetadata) async -> Bool {
+        let topology = Topology(metadata, local: local)
+        let gainers: [NodeID] = RangeSources.gains(change, in: topology, metadata.strategies).map(\.node)
+        return await keeper.arrive(at: Set(gainers), within: RingArrivals.patience)
+    }
+
+    /// Asks all of some nodes at once; those that have not said that all has arrived.
+    func missing(of change: RingChange, in metadata: ClusterMetadata, among nodes: [NodeID]) async -> [NodeID] {
+        let body: [UInt8] = change.id.bytes
+        let questions: [(node: NodeID, work: LoopWork<Bool>)] = nodes.map { node in
+            (
+                node,
+                LoopWork("arrival of writes", on: host.loops[0], of: host) {
+                    if node == local { return await isSettled(change, in: metadata) }
+                    do {
+                        _ = try await messenger.request(
+                            .ringArrival, body, to: node, timeout: RingArrivals.patience + RingArrivals.margin)
+                        return true
+                    } catch {
+                        // It is asked again.
+                        return false
+                    }
+                }
+            )
+        }
+        var missing: [NodeID] = []
+        for question in questions where await (try? question.work.value()) != true { missing.append(question.node) }
+        return missing
+    }
+}
