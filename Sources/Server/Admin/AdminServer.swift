@@ -179,7 +179,7 @@ final class AdminConnection: ConnectionHandler, @unchecked Sendable {
     /// What a reader who does not keep up may leave unread before lines are left out.
     private static let unreadLimit = 64 << 10
     /// Answers are handed to the network in parts, whose memory is used again for the next ones.
-    private static let partByteCount = 32 << 10
+    private static let partByteCount = 64 << 10
 
     /// Tells how far the work is until it has ended, or nobody listens any more.
     private func follow(_ operation: Operation) async {

@@ -201,19 +201,24 @@ extension StorageEngine {
     /// - Parameter withPartitions: whether it is to be known how large partitions are.
     package func figures(
         of ids: [UUID], withPartitions: Bool = true
-    ) async throws(StorageError) -> [(statistics: TableStatistics, meters: TableMeters)] {
-        typealias Figures = (statistics: TableStatistics, meters: TableMeters)
-        let parts: [[Figures]] = try await fromEachShard("measure tables") { (shard: ShardStore) in
-            ids.map { id in
-                guard let table = shard.table(id) else { return (TableStatistics(), TableMeters()) }
-                return (table.statistics(withPartitions: withPartitions), table.meters)
+    ) async throws(StorageError) -> (statistics: [TableStatistics], meters: [TableMeters]) {
+        typealias Figures = (statistics: [TableStatistics], meters: [TableMeters])
+        let parts: [Figures] = try await fromEachShard("measure tables") { (shard: ShardStore) in
+            var figures: Figures = ([], [])
+            figures.statistics.reserveCapacity(ids.count)
+            figures.meters.reserveCapacity(ids.count)
+            for id in ids {
+                let table: TableStore? = shard.table(id)
+                figures.statistics.append(table?.statistics(withPartitions: withPartitions) ?? TableStatistics())
+                figures.meters.append(table?.meters ?? TableMeters())
             }
+            return figures
         }
-        var sums: [Figures] = parts.first ?? []
+        guard var sums: Figures = parts.first else { return ([], []) }
         for part in parts.dropFirst() {
-            for (place, found) in part.enumerated() {
-                sums[place].statistics.add(found.statistics)
-                sums[place].meters.add(found.meters)
+            for place in ids.indices {
+                sums.statistics[place].add(part.statistics[place])
+                sums.meters[place].add(part.meters[place])
             }
         }
         return sums

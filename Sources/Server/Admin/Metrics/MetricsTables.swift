@@ -17,24 +17,13 @@ struct MetricsNumbers: Sendable {
     let work: [ShardWork]
 
     init(
-        _ tables: [(statistics: TableStatistics, meters: TableMeters)], pending: [UUID: Int], work: [ShardWork]
+        _ tables: (statistics: [TableStatistics], meters: [TableMeters]), pending: [UUID: Int], work: [ShardWork]
     ) {
-        var statistics: [TableStatistics] = []
-        var (reads, ranges, writes, files): ([LogHistogram], [LogHistogram], [LogHistogram], [LogHistogram]) =
-            ([], [], [], [])
-        let all = tables.span
-        for place in all.indices {
-            statistics.append(all[place].statistics)
-            reads.append(all[place].meters.readNanoseconds)
-            ranges.append(all[place].meters.rangeNanoseconds)
-            writes.append(all[place].meters.writeNanoseconds)
-            files.append(all[place].meters.filesPerRead)
-        }
-        self.statistics = statistics
-        self.readNanoseconds = reads
-        self.rangeNanoseconds = ranges
-        self.writeNanoseconds = writes
-        self.filesPerRead = files
+        self.statistics = tables.statistics
+        self.readNanoseconds = tables.meters.map { $0.readNanoseconds }
+        self.rangeNanoseconds = tables.meters.map { $0.rangeNanoseconds }
+        self.writeNanoseconds = tables.meters.map { $0.writeNanoseconds }
+        self.filesPerRead = tables.meters.map { $0.filesPerRead }
         self.pending = pending
         self.work = work
     }
@@ -110,11 +99,12 @@ enum MetricsTables {
         for (id, labels) in zip(tables.ids, tables.labels) { writer.sample(labels, numbers.pending[id] ?? 0) }
         for (name, help, histograms) in times {
             writer.family(name, .histogram, help)
-            write(&writer, tables, histograms(numbers), .coarseTimes, isTime: true)
+            // What has never happened has no distribution.
+            writer.histograms(tables.labels, histograms(numbers), bounds: .coarseTimes, isTime: true)
             await pause()
         }
         writer.family("martlet_table_sstables_per_read", .histogram, "SSTables that reads looked into.")
-        write(&writer, tables, numbers.filesPerRead, .counts, isTime: false)
+        writer.histograms(tables.labels, numbers.filesPerRead, bounds: .counts, isTime: false)
     }
 
     /// By family, and in it by table. Each table is looked at once: its statistics are large.
@@ -124,18 +114,6 @@ enum MetricsTables {
             for (family, value) in families.enumerated() { values[family * statistics.count + place] = value(table) }
         }
         return values
-    }
-
-    // By spans, because to hand out an element of an array counts references each time.
-    private static func write(
-        _ writer: inout MetricsWriter, _ tables: MetricsLabels, _ histograms: [LogHistogram], _ bounds: MetricsBounds,
-        isTime: Bool
-    ) {
-        let (labels, all) = (tables.labels.span, histograms.span)
-        // What has never happened has no distribution.
-        for place in labels.indices where !all[place].isEmpty {
-            writer.histogram(labels[place], all[place], bounds: bounds, isTime: isTime)
-        }
     }
 
     static func writeCache(_ writer: inout MetricsWriter, _ work: [ShardWork]) {

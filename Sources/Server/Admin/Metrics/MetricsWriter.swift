@@ -120,34 +120,47 @@ package struct MetricsWriter: ~Copyable {
     package mutating func histogram(
         _ labels: Labels, _ histogram: LogHistogram, bounds: MetricsBounds, isTime: Bool
     ) {
-        var seen: UInt64 = 0
-        var next = 0
+        histograms([labels], [histogram], bounds: bounds, isTime: isTime, evenEmpty: true)
+    }
+
+    /// One distribution for each of some labels. The elements of the arrays are only looked at where they are: to take one
+    /// out counts references each time.
+    ///
+    /// - Parameter evenEmpty: whether one without values is written too.
+    package mutating func histograms(
+        _ labels: [Labels], _ histograms: [LogHistogram], bounds: MetricsBounds, isTime: Bool, evenEmpty: Bool = false
+    ) {
         let (name, bucketName) = (name, bucketName)
+        let (labels, all) = (labels.span, histograms.span)
         let (buckets, texts) = (bounds.buckets.span, bounds.texts.span)
-        for place in buckets.indices {
-            seen &+= histogram.count(inBuckets: next..<buckets[place])
-            next = buckets[place]
+        for entry in labels.indices where evenEmpty || !all[entry].isEmpty {
+            var seen: UInt64 = 0
+            var next = 0
+            for place in buckets.indices {
+                seen &+= all[entry].count(inBuckets: next..<buckets[place])
+                next = buckets[place]
+                part.write(bucketName.span.bytes)
+                part.write(labels[entry].bucket.span.bytes)
+                part.write(texts[place].span.bytes)
+                append(seen)
+                endLine()
+            }
             part.write(bucketName.span.bytes)
-            part.write(labels.bucket.span.bytes)
-            part.write(texts[place].span.bytes)
-            append(seen)
+            part.write(labels[entry].bucket.span.bytes)
+            part.write(MetricsBounds.infinite)
+            append(all[entry].count)
+            endLine()
+            part.write(name.span.bytes)
+            append("_sum")
+            part.write(labels[entry].plain.span.bytes)
+            if isTime { append(seconds: all[entry].sum) } else { append(all[entry].sum) }
+            endLine()
+            part.write(name.span.bytes)
+            append("_count")
+            part.write(labels[entry].plain.span.bytes)
+            append(all[entry].count)
             endLine()
         }
-        part.write(bucketName.span.bytes)
-        part.write(labels.bucket.span.bytes)
-        part.write(MetricsBounds.infinite)
-        append(histogram.count)
-        endLine()
-        part.write(name.span.bytes)
-        append("_sum")
-        part.write(labels.plain.span.bytes)
-        if isTime { append(seconds: histogram.sum) } else { append(histogram.sum) }
-        endLine()
-        part.write(name.span.bytes)
-        append("_count")
-        part.write(labels.plain.span.bytes)
-        append(histogram.count)
-        endLine()
     }
 
     // MARK: Bytes

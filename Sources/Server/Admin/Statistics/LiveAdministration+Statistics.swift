@@ -81,7 +81,7 @@ extension LiveAdministration {
         let ids: [UUID] = LiveAdministration.stored(LiveSchema.whole(metadata.schema)).map(\.id)
         let (tables, work): ([TableStatistics], [ShardWork]) = try await carryOut {
             (
-                try await parts.engine.figures(of: ids, withPartitions: false).map(\.statistics),
+                try await parts.engine.figures(of: ids, withPartitions: false).statistics,
                 try await parts.engine.work()
             )
         }

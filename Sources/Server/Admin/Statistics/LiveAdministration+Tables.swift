@@ -44,9 +44,9 @@ extension LiveAdministration {
             let pending: [UUID: Int] = try await engine.pendingCompactions()
             let wanted: [UUID] = tables.map(\.id)
             let all = try await engine.figures(of: wanted)
-            return zip(tables, all).map { table, figures in
+            return zip(tables, zip(all.statistics, all.meters)).map { table, figures in
                 TableFigures(
-                    table: table, statistics: figures.statistics, meters: figures.meters,
+                    table: table, statistics: figures.0, meters: figures.1,
                     snapshotByteCount: snapshotByteCounts[table.id] ?? 0,
                     pendingCompactionCount: pending[table.id] ?? 0)
             }
