@@ -194,7 +194,7 @@ package final class RepairReplica: Sendable {
             byShard[node.slices.shard(of: token)].append(mutation)
         }
         for (index, mutations) in byShard.enumerated() where !mutations.isEmpty {
-            try await node.run(on: index) { shard in
+            try await node.run(on: index) { [node] shard in
                 let table: TableStore = try RepairReplica.table(table, shard)
                 var last: LogPosition = .start
                 for mutation in mutations {
@@ -207,6 +207,7 @@ package final class RepairReplica: Sendable {
                             code: RepairReplica.refusesFailure, reason: "The table was truncated meanwhile")
                     }
                     last = max(last, position)
+                    node.passOn(mutation, on: index)
                 }
                 try await shard.waitUntilDurable(last)
             }

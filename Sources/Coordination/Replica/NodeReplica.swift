@@ -10,9 +10,14 @@ package final class NodeReplica: Sendable {
     let host: Host
     /// Which truncations this node has carried out; nil where tables are not truncated.
     let truncations: TruncationTimes?
+    /// By shard; empty where the owners of partitions do not change.
+    private let handover: [HandoverWrites]
 
-    package init(shards: [ReplicaShard], host: Host, truncations: TruncationTimes? = nil) {
+    package init(
+        shards: [ReplicaShard], host: Host, truncations: TruncationTimes? = nil, handover: [HandoverWrites] = []
+    ) {
         self.shards = shards
+        self.handover = handover
         self.truncations = truncations
         self.slices = ShardSlices(count: shards.count)
         self.host = host
@@ -37,6 +42,26 @@ package final class NodeReplica: Sendable {
             token = try MutationReader(bytes.span.bytes).token
         } catch { throw ReplicaError.storage(.decoding(error)) }
         try await run(on: slices.shard(of: token)) { shard in try await shard.apply(bytes, trace) }
+    }
+
+    /// Applies a hint, as durably as a write; one of a partition that this node does not own any more goes on to its
+    /// owners.
+    ///
+    /// - Throws: `ReplicaError`.
+    package func apply(_ hint: Hint) async throws {
+        guard let token = Token(ofMutation: hint.mutation.span.bytes) else { return }
+        let index: Int = slices.shard(of: token)
+        try await run(on: index) { [self] shard in
+            guard handover.isEmpty || handover[index].isForThisNode(hint) else { return }
+            try await shard.apply(hint.mutation)
+            passOn(hint.mutation, on: index, madeAt: hint.createdMicroseconds)
+        }
+    }
+
+    /// Has those who are about to own a partition get what was applied here past the coordinators of writes. On the loop of
+    /// the shard.
+    func passOn(_ mutation: [UInt8], on shard: Int, madeAt: Int64? = nil) {
+        if !handover.isEmpty { handover[shard].passOn(mutation, madeAt: madeAt) }
     }
 
     /// Reads a page, over as many shards as it takes.

@@ -92,9 +92,14 @@ extension NodeReplica {
             throw ReplicaError.storage(.decoding(.truncated(offset: bytes.count, missing: 1)))
         }
         let truncations: TruncationTimes? = self.truncations
-        return try await run(on: slices.shard(of: token)) { shard in
+        let index: Int = slices.shard(of: token)
+        return try await run(on: index) { [self] shard in
             // Asked where the mutation is applied: a truncation that begins later removes it.
-            try await shard.apply(bytes, trace) { (truncations?.begun(table) ?? 0) > span.oldest }
+            let isApplied: Bool = try await shard.apply(bytes, trace) {
+                (truncations?.begun(table) ?? 0) > span.oldest
+            }
+            if isApplied { passOn(bytes, on: index) }
+            return isApplied
         }
     }
 

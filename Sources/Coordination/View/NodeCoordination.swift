@@ -98,20 +98,24 @@ package final class NodeCoordination: Sendable {
         counterWriteTimeout: Duration = .seconds(5), batchLog: BatchLog.Options = BatchLog.Options()
     ) {
         let host: Host = parts.host
-        let replica = NodeReplica(
-            shards: engine.shards.map { store in
-                ReplicaShard(
-                    store: store, host: host, writeTimeout: writeTimeout, counterWriteTimeout: counterWriteTimeout)
-            }, host: host, truncations: parts.truncations)
+        let replicas: [ReplicaShard] = engine.shards.map { store in
+            ReplicaShard(
+                store: store, host: host, writeTimeout: writeTimeout, counterWriteTimeout: counterWriteTimeout)
+        }
         let views: [ClusterView] = parts.messages.shards.map { messages in
             ClusterView(
                 local: parts.local, topology: topology, liveness: parts.liveness, messages: messages,
                 clock: parts.clock)
         }
-        let writers: [WriteCoordinator] = zip(views, replica.shards).map { view, shard in
+        let writers: [WriteCoordinator] = zip(views, replicas).map { view, shard in
             WriteCoordinator(view: view, replica: shard, hints: parts.keeper(shard))
         }
         let tables = TableDirectory()
+        let replica = NodeReplica(
+            shards: replicas, host: host, truncations: parts.truncations,
+            handover: zip(views, replicas).map { view, shard in
+                HandoverWrites(view: view, tables: { tables.find($0) }, hints: parts.keeper(shard))
+            })
         let writes = PartitionWrites(node: replica, writers: writers, host: host)
         var batchOptions: BatchLog.Options = batchLog
         batchOptions.writeTimeout = writeTimeout
@@ -157,7 +161,7 @@ package final class NodeCoordination: Sendable {
         truncation.register()
         HintReceiver.register(on: parts.messages, local: parts.local) { _, hint in
             do {
-                try await replica.apply(hint.mutation)
+                try await replica.apply(hint)
             } catch ReplicaError.unknownTable {
                 // Of a table that is gone. Whoever sends hints of a new one has its schema first, and this node with it.
             }

@@ -87,7 +87,8 @@ extension ShardExecutor {
         guard case .modification(let plan) = insertion.plan else { return }
         var last: [SocketAddress: UInt64] = [:]
         var rows: [(plan: ModificationPlan, values: [TermValue])] = []
-        for event in trace.takeEvents() {
+        // A node that forwards a message tells two stories, one after the other, of the same time.
+        for event in trace.takeEvents().sorted(by: { $0.wallMicroseconds < $1.wallMicroseconds }) {
             let id: UUID = identifier(of: event, after: &last)
             let elapsed = Int32(clamping: event.elapsedMicroseconds)
             let values: [TermValue] = [

@@ -112,7 +112,7 @@ final class CoordinatedNode: @unchecked Sendable {
     let truncationTimes: TruncationTimes
     let replication: TableReplication
     private(set) var delivery: HintDelivery
-    private(set) var views: [ClusterView] = []
+    let views: [ClusterView]
     private(set) var writers: [WriteCoordinator] = []
     private(set) var readers: [ReadCoordinator] = []
     private(set) var counters: [CounterCoordinator] = []
@@ -136,11 +136,17 @@ final class CoordinatedNode: @unchecked Sendable {
         let liveness = Liveness(local: member.id)
         let (hints, times, watermarks, missed) = try await CoordinatedNode.openRecords(members, liveness, host)
         let shards = engine.shards.map { ReplicaShard(store: $0, host: host) }
-        let replica = NodeReplica(shards: shards, host: host, truncations: times)
-        for index in shards.indices { try await replica.run(on: index) { $0.watchLog() } }
         let clock = HybridClock(time: host.time)
         let messages = CoordinatedNode.messages(member, host, clock)
         let topology = Topology(members: members, local: member.id)
+        let sinks: [StoredHints] = host.loops.map { StoredHints(hints, $0, host) }
+        let views: [ClusterView] = messages.shards.map {
+            ClusterView(local: member.id, topology: topology, liveness: liveness, messages: $0, clock: clock)
+        }
+        let replica = NodeReplica(
+            shards: shards, host: host, truncations: times,
+            handover: zip(views, sinks).map { HandoverWrites(view: $0, tables: lookup, hints: $1) })
+        for index in shards.indices { try await replica.run(on: index) { $0.watchLog() } }
         self.id = member.id
         self.host = host
         self.engine = engine
@@ -160,13 +166,9 @@ final class CoordinatedNode: @unchecked Sendable {
         self.delivery = HintDelivery(
             store: hints, host: host, messenger: messages, liveness: liveness, tableExists: { lookup($0) != nil },
             truncatedAt: { times.time(of: $0) })
-        for index in shards.indices {
-            let view = ClusterView(
-                local: member.id, topology: topology, liveness: liveness, messages: messages.shards[index],
-                clock: clock)
-            let writer = WriteCoordinator(
-                view: view, replica: shards[index], hints: StoredHints(hints, host.loops[index], host))
-            views.append(view)
+        self.views = views
+        for (index, view) in views.enumerated() {
+            let writer = WriteCoordinator(view: view, replica: shards[index], hints: sinks[index])
             writers.append(writer)
             readers.append(ReadCoordinator(view: view, node: replica, host: host, loop: host.loops[index]))
             counters.append(CounterCoordinator(view: view, replica: shards[index], writes: writer, host: host))
@@ -232,7 +234,7 @@ final class CoordinatedNode: @unchecked Sendable {
                 return RepairPlan.owners(of: tokens, in: placement)
             }
         ).register(on: messages)
-        HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint.mutation) }
+        HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint) }
     }
 
     static func start(
@@ -269,6 +271,14 @@ final class CoordinatedNode: @unchecked Sendable {
                 ColumnDefinition(name: "version", id: 2, kind: .regular, type: .int),
             ], nextColumnID: 3),
     ]
+
+    /// Sees other members from now on, on all shards.
+    func take(_ members: [Member]) async throws {
+        let topology = Topology(members: members, local: id)
+        messages.setMembers(members)
+        await hints.setMembers(members) { [liveness] in liveness.isAlive($0) }
+        for index in views.indices { try await replica.run(on: index) { [views] _ in views[index].take(topology) } }
+    }
 
     func token(_ key: String) -> Token {
         let bytes = Array(key.utf8)

@@ -1,0 +1,79 @@
+import Cluster
+import Coordination
+import DataModel
+import Environment
+import Primitives
+import SimulatedHost
+import Testing
+
+/// What comes to the owners of partitions past the coordinators of writes comes to those who are about to own them too.
+@Suite struct HandoverWritesTests {
+    /// Four nodes that know of the last one that it is joining, and a key that it is about to own.
+    private func withJoining(
+        _ body: @escaping @Sendable (CoordinatedWorld, String) async throws -> Void
+    ) throws {
+        let places = Array(repeating: CoordinatedWorld.Place(), count: 4)
+        try CoordinatedWorld(seed: 31, places: places).run { test in
+            var members: [Member] = test.members
+            members[3].state = .joining
+            for case let node? in test.nodes { try await node.take(members) }
+            let node = try #require(test.nodes[0])
+            let found: String? = try await node.replica.run(on: 0) { _ in
+                try (0..<1_000).map { "k\($0)" }.first { key in
+                    let set: ReplicaSet = try node.views[0].plan(for: node.replication, node.token(key)).set
+                    return set.pending == [ReplicaWorld.id(3)] && set.natural.contains(ReplicaWorld.id(0))
+                }
+            }
+            try await body(test, try #require(found))
+        }
+    }
+
+    private func hint(_ key: String, _ value: String, _ test: CoordinatedWorld) -> Hint {
+        Hint(
+            createdMicroseconds: test.machines[0].host.time.wallMicroseconds, graceSeconds: 864_000,
+            mutation: ReplicaWorld.mutation(key, value, at: test.time))
+    }
+
+    @Test func aHintComesToAJoiningNodeAsWell() throws {
+        try withJoining { test, key in
+            let (sender, owner) = (try #require(test.nodes[1]), try #require(test.nodes[0]))
+            let batch = HintBatch(target: owner.id, hints: [hint(key, "late", test)])
+            _ = try await sender.messages.request(.hint, batch.bytes, to: owner.id, timeout: .seconds(5))
+            #expect(try await owner.own(key) == "late")
+            await test.pause(.seconds(5))
+            #expect(try await test.nodes[3]?.own(key) == "late")
+            #expect(try await test.nodes[2]?.own(key) == nil, "the others that own it have hints of their own")
+        }
+    }
+
+    @Test func aReadRepairComesToAJoiningNodeAsWell() throws {
+        try withJoining { test, key in
+            let (node, other) = (try #require(test.nodes[0]), try #require(test.nodes[1]))
+            try await other.replica.apply(ReplicaWorld.mutation(key, "seen", at: test.time))
+            #expect(try await node.read(key, .all) == "seen")
+            await test.pause(.seconds(5))
+            #expect(try await test.nodes[3]?.own(key) == "seen")
+        }
+    }
+
+    @Test func aHintForANodeThatOwnsItNoMoreGoesToTheOwners() throws {
+        let places = Array(repeating: CoordinatedWorld.Place(), count: 4)
+        try CoordinatedWorld(seed: 32, places: places).run { test in
+            let node = try #require(test.nodes[0])
+            let owners: [String: [NodeID]] = try await node.replica.run(on: 0) { _ in
+                var owners: [String: [NodeID]] = [:]
+                for key in (0..<100).map({ "k\($0)" }) {
+                    owners[key] = try node.views[0].plan(for: node.replication, node.token(key)).set.natural
+                }
+                return owners
+            }
+            let found: String? = owners.keys.sorted().first { owners[$0]?.contains(node.id) == false }
+            let key: String = try #require(found)
+            let batch = HintBatch(target: node.id, hints: [hint(key, "late", test)])
+            _ = try await test.nodes[1]?.messages.request(.hint, batch.bytes, to: node.id, timeout: .seconds(5))
+            #expect(try await node.own(key) == nil)
+            await test.pause(.seconds(5))
+            for index in 1...3 { #expect(try await test.nodes[index]?.own(key) == "late") }
+        }
+    }
+}
