@@ -84,12 +84,14 @@ package final class ContinuousRepair: Sendable {
     private static let markSeconds: Int64 = 10
 
     private let parts: Parts
+    private let startedAtSeconds: Int64
     private let cuts = RepairCuts()
     private let tick: Duration
     private let shared: Mutex<Shared>
 
     package init(_ parts: Parts, _ options: Options = Options()) {
         self.parts = parts
+        self.startedAtSeconds = parts.host.time.wallSeconds
         self.tick = options.tick
         self.shared = Mutex(
             Shared(isEnabled: options.isEnabled, windowSeconds: ContinuousRepair.seconds(options.window)))
@@ -319,7 +321,8 @@ package final class ContinuousRepair: Sendable {
                 let verified: Int64 = table.purge.cut(ofWatermark: watermark)
                 let isMissed: Bool = target.range.tokens.map { parts.missed.contains(table.id, $0) } ?? false
                 var state: RangeStatus.State = schedule.isDue(verified, now) ? .due : .current
-                if schedule.isOverdue(verified, now) { state = .overdue }
+                let made: Int64 = table.madeAtSeconds ?? startedAtSeconds
+                if schedule.isOverdue(verified, madeAtSeconds: made, now) { state = .overdue }
                 if isMissed { state = .missed }
                 if running?.table.id == table.id, let part = running?.range,
                     !target.range.intersection(part).isEmpty

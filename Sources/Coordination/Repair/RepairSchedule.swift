@@ -67,8 +67,10 @@ package struct RepairSchedule: Sendable {
     }
 
     /// Whether a range was not verified in time.
-    package func isOverdue(_ verifiedAtSeconds: Int64, _ nowSeconds: Int64) -> Bool {
-        age(verifiedAtSeconds, nowSeconds).map { $0 > windowSeconds } ?? true
+    ///
+    /// - Parameter madeAtSeconds: since when there is anything to be verified, where nothing was.
+    package func isOverdue(_ verifiedAtSeconds: Int64, madeAtSeconds: Int64, _ nowSeconds: Int64) -> Bool {
+        (age(verifiedAtSeconds, nowSeconds) ?? nowSeconds - madeAtSeconds) > windowSeconds
     }
 
     /// Seconds since a range was verified; nil when it never was.

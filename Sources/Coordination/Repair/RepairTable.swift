@@ -11,6 +11,9 @@ package struct RepairTable: Hashable, Sendable {
     package let replication: [String: String]
     package let purge: TombstonePurge
 
+    /// When the table was made; nil where its id does not say so, as those of the system's do not.
+    package var madeAtSeconds: Int64? { id.version == 1 ? id.unixMilliseconds / 1_000 : nil }
+
     package init(id: UUID, keyspace: String, name: String, replication: [String: String], purge: TombstonePurge) {
         self.id = id
         self.keyspace = keyspace

@@ -50,7 +50,7 @@ extension NodeCoordination: PlacementKeeper {
                 return false
             }
         }
-        return await !parts.hints.backlog().contains { nodes.contains($0.target) }
+        return await !parts.hints.hasHints(for: nodes)
     }
 
     package func seal(_ epoch: UInt64) async {

@@ -46,9 +46,10 @@ import Testing
         let schedule = RepairSchedule(windowSeconds: 86_400)
         #expect(schedule.gapSeconds(candidateCount: 432) == 100)
         #expect(schedule.gapSeconds(candidateCount: 0) == 43_200)
-        #expect(schedule.isOverdue(TokenSeconds.never, 5))
-        #expect(!schedule.isOverdue(1_000, 87_400))
-        #expect(schedule.isOverdue(1_000, 87_401))
+        #expect(!schedule.isOverdue(TokenSeconds.never, madeAtSeconds: 1_000, 87_400))
+        #expect(schedule.isOverdue(TokenSeconds.never, madeAtSeconds: 1_000, 87_401))
+        #expect(!schedule.isOverdue(1_000, madeAtSeconds: 0, 87_400))
+        #expect(schedule.isOverdue(1_000, madeAtSeconds: 0, 87_401))
     }
 
     // MARK: Missed writes

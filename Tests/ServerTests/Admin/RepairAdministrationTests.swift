@@ -171,7 +171,7 @@ import Testing
             #expect(status["ranges"].elements.count > 3)
             // The node that took the writes knows where they are missing.
             let states: Set<String> = Set(status["ranges"].elements.map { $0["state"].plainText })
-            #expect(states.contains("missed") && states.isSubset(of: ["missed", "overdue"]))
+            #expect(states.contains("missed") && states.isSubset(of: ["missed", "due"]))
             let connection = try await cluster.clients.connect(to: cluster.nodes[0])
             let rows = try await connection.query("SELECT * FROM system_views.repair_status").rows.count
             #expect(rows == status["ranges"].elements.count)
