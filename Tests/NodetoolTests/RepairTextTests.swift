@@ -62,5 +62,6 @@ import Testing
         #expect(text.contains("1 min 1 s ago"))
         #expect(text.contains("never"))
         #expect(text.contains("127.0.0.3:7000"))
+        #expect(text.hasSuffix("2 ranges: 1 missed, 1 current\n"))
     }
 }

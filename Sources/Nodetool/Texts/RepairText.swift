@@ -77,8 +77,18 @@ enum RepairText {
                 range["missed"].isTrue ? "yes" : "no",
                 range["waits_for"].elements.map(\.plainText).joined(separator: ","))
         }
-        text += table.text()
+        text += table.text() + sum(json["ranges"].elements.map { $0["state"].plainText })
         let failure: JSONValue = json["last_failure"]
         return failure == .null ? text : text + "Last failure: \(failure.plainText)\n"
+    }
+
+    /// How many ranges there are, and in which states.
+    private static func sum(_ states: [String]) -> String {
+        let counts: [String] = ["running", "missed", "overdue", "due", "current"].compactMap { state in
+            let count: Int = states.count { $0 == state }
+            return count == 0 ? nil : "\(count) \(state)"
+        }
+        let total: String = "\(states.count) \(states.count == 1 ? "range" : "ranges")"
+        return counts.isEmpty ? "" : "\(total): \(counts.joined(separator: ", "))\n"
     }
 }
