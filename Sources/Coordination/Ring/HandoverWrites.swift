@@ -10,8 +10,8 @@ import Primitives
 ///     hint ─▶ a node that is no owner any more ─▶ a hint for each owner
 ///
 /// What was applied before this node has heard of a change is in what the change streams, and a change does not end before
-/// the hints for those who gain by it are delivered (`RingArrivals`). So nothing that a quorum was seen to have is gone when
-/// the owners change.
+/// the hints for those who gain by it are delivered (`RingArrivals`). Those who are about to own a partition pass nothing
+/// on: two of them would bring each other the same hint for as long as the change lasts.
 ///
 /// On one shard, confined to its loop; `Sendable` is unchecked for that reason.
 package final class HandoverWrites: @unchecked Sendable {
@@ -30,14 +30,14 @@ package final class HandoverWrites: @unchecked Sendable {
     /// - Returns: whether it is for this node.
     func isForThisNode(_ hint: Hint) -> Bool {
         guard let set = replicas(of: hint.mutation), set.position(of: view.local) == nil else { return true }
-        for position in 0..<set.count { keep(hint.mutation, for: set.node(at: position), hint.createdMicroseconds) }
+        for node in set.natural { keep(hint.mutation, for: node, hint.createdMicroseconds) }
         return false
     }
 
     /// Has those who are about to own a partition get what was applied here just now.
     func passOn(_ mutation: [UInt8], madeAt: Int64? = nil) {
-        guard let set = replicas(of: mutation) else { return }
-        for node in set.pending where node != view.local { keep(mutation, for: node, madeAt ?? view.clock.current) }
+        guard let set = replicas(of: mutation), set.natural.contains(view.local) else { return }
+        for node in set.pending { keep(mutation, for: node, madeAt ?? view.clock.current) }
     }
 
     private func keep(_ mutation: [UInt8], for node: NodeID, _ madeAt: Int64) {

@@ -50,6 +50,32 @@ import Testing
         }
     }
 
+    @Test func twoJoiningNodesDoNotBringEachOtherTheSameHint() throws {
+        let places = Array(repeating: CoordinatedWorld.Place(), count: 5)
+        try CoordinatedWorld(seed: 33, places: places).run { test in
+            var members: [Member] = test.members
+            for index in 3...4 { members[index].state = .joining }
+            for case let node? in test.nodes { try await node.take(members) }
+            let owner = try #require(test.nodes[0])
+            let coming: Set<NodeID> = [ReplicaWorld.id(3), ReplicaWorld.id(4)]
+            let found: String? = try await owner.replica.run(on: 0) { _ in
+                try (0..<10_000).map { "k\($0)" }.first { key in
+                    let set: ReplicaSet = try owner.views[0].plan(for: owner.replication, owner.token(key)).set
+                    return Set(set.pending) == coming && set.natural.contains(owner.id)
+                }
+            }
+            let key: String = try #require(found)
+            let batch = HintBatch(target: owner.id, hints: [hint(key, "late", test)])
+            _ = try await test.nodes[1]?.messages.request(.hint, batch.bytes, to: owner.id, timeout: .seconds(5))
+            await test.pause(.seconds(10))
+            for index in 3...4 {
+                let node = try #require(test.nodes[index])
+                #expect(try await node.own(key) == "late")
+                #expect(await node.hints.currentCounters().created == 0)
+            }
+        }
+    }
+
     @Test func aReadRepairComesToAJoiningNodeAsWell() throws {
         try withJoining { test, key in
             let (node, other) = (try #require(test.nodes[0]), try #require(test.nodes[1]))
