@@ -9,9 +9,13 @@ import Primitives
 public final class ReplicaSet: Sendable {
     /// Those that own the range, in the order of the ring: the first is the range's primary replica.
     public let natural: [NodeID]
-    /// Those that will own the range once nodes that are joining or leaving have done so. They get every write and
-    /// answer no read, and writes wait for them on top of what the consistency level asks for.
+    /// Those that will own the range once nodes that are joining or leaving have done so, or have owned it until now.
+    /// They get every write, and writes wait for them on top of what the consistency level asks for. They answer reads
+    /// only where `isHandedOver`.
     public let pending: [NodeID]
+    /// Whether the pending ones are those that owned the range until now: reads of more than one replica wait for them
+    /// too, so that what was read before is seen, though nobody was told that it is stored.
+    public let isHandedOver: Bool
     /// How many of both are in each data centre that has any, ascending by name.
     public let counts: [ReplicaCount]
     /// How many of both are in the data centre of this node.
@@ -29,11 +33,12 @@ public final class ReplicaSet: Sendable {
     /// - Parameter datacenters: for every position, its data centre.
     package init(
         natural: [NodeID], pending: [NodeID], datacenters: [String], localDatacenter: String,
-        strategy: ReplicationStrategy = .everywhere
+        strategy: ReplicationStrategy = .everywhere, isHandedOver: Bool = false
     ) {
         self.strategy = strategy
         self.natural = natural
         self.pending = pending
+        self.isHandedOver = isHandedOver
         let names: [String] = Set(datacenters).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         var counts: [ReplicaCount] = names.map { ReplicaCount(datacenter: $0, natural: 0, pending: 0) }
         var indexes: [Int] = []

@@ -7,7 +7,8 @@ package import Primitives
 /// and whoever drives it may be another one later. For each token whose replicas it changes there are three steps:
 ///
 ///     start         the replicas of before own the token; those that come get every write too
-///     handed over   the replicas of after own it; those that go still get every write
+///     handed over   the replicas of after own it; those that go still get every write, and reads of more than one
+///                   replica ask them too
 ///     ended         the replicas of after alone
 ///
 /// Majorities of neighbouring steps always meet, those of steps further apart need not: nobody may work by a step while

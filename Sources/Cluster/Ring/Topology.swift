@@ -101,7 +101,7 @@ package final class Topology: Sendable {
 
     private func makePlacement(_ strategy: ReplicationStrategy) -> Placement {
         let rule: PlacementRule = rule(for: strategy)
-        var known: [[[Int]]: ReplicaSet] = [:]
+        var known: [PlacedNodes: ReplicaSet] = [:]
         return coming.withLock { coming in
             let wanted: [TokenRing] = coming.wanted.map { coming.ring($0) }
             let ends: [Token] = Topology.ends(wanted, coming.effects.map(\.handedOver))
@@ -117,8 +117,9 @@ package final class Topology: Sendable {
                         pending.append(node)
                     }
                 }
-                let set: ReplicaSet = known[[natural, pending]] ?? makeSet(natural, pending, strategy)
-                known[[natural, pending]] = set
+                let nodes = PlacedNodes(natural: natural, pending: pending, isHandedOver: mask != 0 && !pending.isEmpty)
+                let set: ReplicaSet = known[nodes] ?? makeSet(nodes, strategy)
+                known[nodes] = set
                 return set
             }
             return Placement(strategy: strategy, ends: ends, sets: sets)
@@ -153,11 +154,18 @@ package final class Topology: Sendable {
         }
     }
 
-    private func makeSet(_ natural: [Int], _ pending: [Int], _ strategy: ReplicationStrategy) -> ReplicaSet {
+    /// The numbers of the nodes of a replica set.
+    private struct PlacedNodes: Hashable {
+        let natural: [Int]
+        let pending: [Int]
+        let isHandedOver: Bool
+    }
+
+    private func makeSet(_ nodes: PlacedNodes, _ strategy: ReplicationStrategy) -> ReplicaSet {
         ReplicaSet(
-            natural: natural.map { members[$0].id }, pending: pending.map { members[$0].id },
-            datacenters: (natural + pending).map { members[$0].datacenter }, localDatacenter: localDatacenter,
-            strategy: strategy)
+            natural: nodes.natural.map { members[$0].id }, pending: nodes.pending.map { members[$0].id },
+            datacenters: (nodes.natural + nodes.pending).map { members[$0].datacenter },
+            localDatacenter: localDatacenter, strategy: strategy, isHandedOver: nodes.isHandedOver)
     }
 
     // MARK: What a change does

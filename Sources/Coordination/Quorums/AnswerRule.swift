@@ -66,9 +66,12 @@ public final class AnswerRule: Sendable {
 }
 
 extension AnswerRule {
-    /// The rule of a level for the reads of a set (SURFACE 4.1). Only natural replicas answer.
+    /// The rule of a level for the reads of a set (SURFACE 4.1). Only natural replicas answer, but for a range that has
+    /// just been handed over: those that had it may have shown what those that have it now miss, so levels of more than
+    /// one replica wait for them as writes do.
     package static func reads(_ level: Consistency, of set: ReplicaSet, _ counts: ReplicaCounts) -> AnswerRule {
-        rule(level, set, counts, includingPending: false)
+        let isForOne: Bool = [.any, .one, .localOne, .nodeLocal].contains(level)
+        return rule(level, set, counts, includingPending: set.isHandedOver && !isForOne)
     }
 
     /// The rule of a level for the writes of a set: pending replicas answer too, and each makes one more answer

@@ -135,7 +135,7 @@ package final class ReadCoordinator: @unchecked Sendable {
     private func page(_ round: Round, _ policy: ReadPolicy) async throws -> MergedPage? {
         let (plan, level): (ReplicaPlan, Consistency) = (round.plan, round.level)
         let rule: AnswerRule = plan.readRule(level)
-        let alive: UInt64 = plan.alive(view.liveness) & plan.readers
+        let alive: UInt64 = plan.alive(view.liveness) & rule.members
         if let shortage = rule.shortage(alive: alive) {
             throw CoordinationFailure.unavailable(level, required: shortage.required, alive: shortage.alive)
         }

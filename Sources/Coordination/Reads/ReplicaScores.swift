@@ -28,7 +28,8 @@ package struct ReplicaScores: Sendable {
     /// Those of `alive` in the order in which to read from them: this node, then those of its data centre, then the
     /// others, each by how fast they were.
     package func order(_ plan: ReplicaPlan, _ alive: UInt64) -> [Int] {
-        let positions: [Int] = (0..<min(plan.set.natural.count, 64)).filter { alive & 1 << UInt64($0) != 0 }
+        let count: Int = min(plan.set.count, AnswerRule.maximumReplicaCount)
+        let positions: [Int] = (0..<count).filter { alive & 1 << UInt64($0) != 0 }
         func key(_ position: Int) -> (Int, Int64, Int) {
             if position == plan.localPosition { return (0, 0, position) }
             let average: Int64 = averages[plan.set.node(at: position)] ?? 0

@@ -243,7 +243,7 @@ public final class RowReads: @unchecked Sendable {
         guard let plan = read.plan, let rule = read.rule else { return nil }
         var best: Int?
         var bestKey: (Int, Int64) = (.max, .max)
-        var candidates: UInt64 = alive & plan.readers & rule.members & ~read.asked
+        var candidates: UInt64 = alive & rule.members & ~read.asked
         while candidates != 0 {
             let position: Int = candidates.trailingZeroBitCount
             candidates &= candidates &- 1

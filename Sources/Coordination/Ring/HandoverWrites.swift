@@ -3,15 +3,16 @@ import DataModel
 import Environment
 import Primitives
 
-/// Keeps those who are about to own a partition from missing what comes to its owners past the coordinators of writes:
-/// hints, and the rows of repairs.
+/// Keeps those who come to own a partition from missing what comes to its owners past the coordinators of writes: hints, and
+/// the rows of repairs.
 ///
 ///     rows ─▶ an owner ─▶ applied, and a hint for each node that is about to own them
+///     rows ─▶ who has handed them over just now ─▶ applied, and a hint for each owner
 ///     hint ─▶ a node that is no owner any more ─▶ a hint for each owner
 ///
 /// What was applied before this node has heard of a change is in what the change streams, and a change does not end before
-/// the hints for those who gain by it are delivered (`RingArrivals`). Those who are about to own a partition pass nothing
-/// on: two of them would bring each other the same hint for as long as the change lasts.
+/// the hints for those who gain by it are delivered (`RingArrivals`). Those who gain pass nothing on: two of them would bring
+/// each other the same hint for as long as the change lasts.
 ///
 /// On one shard, confined to its loop; `Sendable` is unchecked for that reason.
 package final class HandoverWrites: @unchecked Sendable {
@@ -34,10 +35,13 @@ package final class HandoverWrites: @unchecked Sendable {
         return false
     }
 
-    /// Has those who are about to own a partition get what was applied here just now.
+    /// Has those who come to own a partition get what was applied here just now.
     func passOn(_ mutation: [UInt8], madeAt: Int64? = nil) {
-        guard let set = replicas(of: mutation), set.natural.contains(view.local) else { return }
-        for node in set.pending { keep(mutation, for: node, madeAt ?? view.clock.current) }
+        guard let set = replicas(of: mutation) else { return }
+        let (losing, gaining): ([NodeID], [NodeID]) =
+            set.isHandedOver ? (set.pending, set.natural) : (set.natural, set.pending)
+        guard losing.contains(view.local) else { return }
+        for node in gaining { keep(mutation, for: node, madeAt ?? view.clock.current) }
     }
 
     private func keep(_ mutation: [UInt8], for node: NodeID, _ madeAt: Int64) {

@@ -3,6 +3,8 @@ import Environment
 
 extension NodeCoordination: PlacementKeeper {
     private static let settlePause: Duration = .milliseconds(5)
+    /// Each look at the hints writes those in memory to files.
+    private static let longestArrivalPause: Duration = .milliseconds(160)
 
     package func settle(at epoch: UInt64, within limit: Duration) async -> Bool {
         let time: any TimeSource = parts.host.time
@@ -33,9 +35,11 @@ extension NodeCoordination: PlacementKeeper {
         let time: any TimeSource = parts.host.time
         let start: UInt64 = time.monotonicNanoseconds
         let end: UInt64 = start &+ UInt64(max(0, limit / .nanoseconds(1)))
+        var pause: Duration = NodeCoordination.settlePause
         while await !hasArrived(at: nodes, begunBefore: start) {
             guard time.monotonicNanoseconds < end else { return false }
-            do { try await time.sleep(for: NodeCoordination.settlePause) } catch { return false }
+            do { try await time.sleep(for: pause) } catch { return false }
+            pause = min(pause * 2, NodeCoordination.longestArrivalPause)
         }
         return true
     }

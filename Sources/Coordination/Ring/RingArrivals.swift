@@ -3,10 +3,10 @@ import DataModel
 import Environment
 import Primitives
 
-/// Finds out whether all that was written before has come to those who are about to own more.
+/// Finds out whether all that was written before has come to those who own more after a change of the ring.
 ///
 /// A write that reached the owners of before and not those to come has failed for its client, and may have been read all
-/// the same: it is not to vanish when the owners change, and come back with a hint.
+/// the same: it is not to vanish when those who go are asked no more, and come back with a hint.
 struct RingArrivals: Sendable {
     let host: Host
     let local: NodeID
@@ -37,7 +37,9 @@ struct RingArrivals: Sendable {
     /// Whether nothing that this node has written is still to come to those who gain by a change.
     private func isSettled(_ change: RingChange, in metadata: ClusterMetadata) async -> Bool {
         let topology = Topology(metadata, local: local)
-        let gainers: [NodeID] = RangeSources.gains(change, in: topology, metadata.strategies).map(\.node)
+        let gainers: [NodeID] = metadata.strategies.flatMap { strategy in
+            topology.moves(of: change.id, strategy).flatMap(\.gainers)
+        }
         return await keeper.arrive(at: Set(gainers), within: RingArrivals.patience)
     }
 

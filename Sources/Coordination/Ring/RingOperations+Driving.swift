@@ -35,7 +35,10 @@ extension RingOperations {
         // What is at its start has been so since the change began; for its end all has to have been handed over for all.
         let wanted: UInt64 = remaining.isEmpty ? change.stepEpoch : change.beganEpoch
         if passed < wanted { return try await pass(change, in: metadata) }
-        if remaining.isEmpty { return try await end(change) }
+        if remaining.isEmpty {
+            if try await haveArrived(change, in: metadata) { try await end(change) }
+            return
+        }
         if change.isWithoutData { return try await handOver(change, remaining) }
         try await gather(change, remaining, in: metadata)
     }
@@ -55,7 +58,9 @@ extension RingOperations {
         else { throw Waiting.isOver }
     }
 
-    /// Asks those who gain how far they are, and hands over what all of them hold.
+    /// Asks those who gain how far they are, and hands over what all of them hold: once that is all, because of what is
+    /// handed over until the change ends those who go are read too; bit by bit where whoever goes is dead, because others
+    /// are missed there as long as nothing is handed over.
     private func gather(_ change: RingChange, _ remaining: RangeSet, in metadata: ClusterMetadata) async throws {
         let topology = Topology(metadata, local: local)
         let gains = RangeSources.gains(change, in: topology, metadata.strategies)
@@ -76,9 +81,8 @@ extension RingOperations {
         report(change, Progress(share: share, words: words.joined(separator: "; "), fetching: fetching))
         let now: UInt64 = host.time.monotonicNanoseconds
         let isDue: Bool = now &- (handedOverAt[change.id] ?? 0) >= UInt64(settings.handOverInterval / .nanoseconds(1))
-        if !ready.isEmpty, ready == remaining || isDue, await haveArrived(change, in: metadata) {
-            handedOverAt[change.id] = host.time.monotonicNanoseconds
-            arrivalsSince[change.id] = nil
+        if !ready.isEmpty, ready == remaining || isDue && change.dead != nil {
+            handedOverAt[change.id] = now
             return try await handOver(change, ready)
         }
         try await host.time.sleep(for: settings.interval)
@@ -97,9 +101,11 @@ extension RingOperations {
         }
     }
 
-    /// Whether what was written has come to those who gain, as far as those know that are up; or has been waited for long
-    /// enough: hints may be held back by hand.
-    private func haveArrived(_ change: RingChange, in metadata: ClusterMetadata) async -> Bool {
+    /// Whether what was written before everybody read by the last step has come to those who gain, as far as those know that
+    /// are up; or has been waited for long enough: hints may be held back by hand. What is written later and does not
+    /// come to them is found by whoever reads it, because those who go are read too.
+    private func haveArrived(_ change: RingChange, in metadata: ClusterMetadata) async throws -> Bool {
+        if change.isWithoutData { return true }
         let members: [NodeID] = metadata.members.filter { $0.state != .left && $0.id != change.dead }.map(\.id)
         let alive: [NodeID] = members.filter { $0 == local || parts.liveness.isAlive($0) }
         let missing: [NodeID] = await arrivals.missing(of: change, in: metadata, among: alive)
@@ -108,7 +114,9 @@ extension RingOperations {
         let now: UInt64 = host.time.monotonicNanoseconds
         let since: UInt64 = arrivalsSince[change.id] ?? now
         arrivalsSince[change.id] = since
-        return now &- since >= UInt64(settings.arrivalPatience / .nanoseconds(1))
+        if now &- since >= UInt64(settings.arrivalPatience / .nanoseconds(1)) { return true }
+        try await host.time.sleep(for: settings.interval)
+        return false
     }
 
     private func handOver(_ change: RingChange, _ ranges: RangeSet) async throws {

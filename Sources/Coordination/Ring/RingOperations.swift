@@ -54,7 +54,7 @@ package actor RingOperations {
         package var handOverInterval: Duration = .seconds(2)
         /// After an attempt that failed.
         package var pause: Duration = .seconds(1)
-        /// For writes to arrive where they are missing, before ranges are handed over all the same.
+        /// For writes to arrive where they are missing, before a change ends all the same.
         package var arrivalPatience: Duration = .seconds(30)
         /// For a change of the metadata.
         package var changeTimeout: Duration = .seconds(10)
@@ -90,7 +90,7 @@ package actor RingOperations {
     /// The step of each change up to which all nodes have been waited for.
     var passed: [UUID: UInt64] = [:]
     var handedOverAt: [UUID: UInt64] = [:]
-    /// Since when the next step of each change waits for writes to arrive.
+    /// Since when the end of each change waits for writes to arrive.
     var arrivalsSince: [UUID: UInt64] = [:]
     private var isCleaning = false
     private var goneNodes: Set<NodeID> = []
@@ -157,6 +157,7 @@ package actor RingOperations {
         await receptions.keepOnly(metadata.changes)
         for id in progress.keys where metadata.change(id) == nil { progress[id] = nil }
         for id in passed.keys where metadata.change(id) == nil { passed[id] = nil }
+        for id in handedOverAt.keys where metadata.change(id) == nil { handedOverAt[id] = nil }
         for id in arrivalsSince.keys where metadata.change(id) == nil { arrivalsSince[id] = nil }
         for change in metadata.changes where change.driver == local { drive(change.id) }
         let gone: [NodeID] = metadata.members.filter { $0.state == .left && $0.id != local }.map(\.id)

@@ -9,7 +9,7 @@ public final class ReplicaPlan {
     public let set: ReplicaSet
     /// Where this node stands among the replicas; −1 when it is none.
     public let localPosition: Int
-    /// All positions, and those that answer reads.
+    /// All positions, and those that own the data.
     public let everybody: UInt64
     public let readers: UInt64
     /// For each other data centre with several replicas, their positions: one of them is sent what is for all.
@@ -44,7 +44,7 @@ public final class ReplicaPlan {
         count >= 64 ? .max : (1 << UInt64(count)) &- 1
     }
 
-    /// The position of this node among those that answer reads, as a bit; 0 when it is not among them.
+    /// The position of this node among those that own the data, as a bit; 0 when it is not among them.
     @inlinable public var localBit: UInt64 {
         localPosition < 0 ? 0 : (1 << UInt64(localPosition & 63)) & readers
     }

@@ -398,7 +398,7 @@ extension ShardExecutor {
         _ row: FastRowRead, _ statement: PreparedStatement, _ parameters: QueryParameters, _ body: RawSpan,
         _ response: FastResponse, _ observer: any FastObserver, _ tag: UInt64
     ) throws -> FastOutcome {
-        let alive: UInt64 = row.plan.alive(coordination.view.liveness) & row.plan.readers
+        let alive: UInt64 = row.plan.alive(coordination.view.liveness)
         if let shortage = row.rule.shortage(alive: alive) {
             throw CQLError.unavailable(parameters.consistency, required: shortage.required, alive: shortage.alive)
         }

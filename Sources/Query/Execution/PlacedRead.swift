@@ -76,7 +76,7 @@ extension ShardExecutor {
     private func checkReaders(_ parts: [PlacedRead], _ level: Consistency) throws {
         var seen: Set<ObjectIdentifier> = []
         for part in parts where seen.insert(ObjectIdentifier(part.plan)).inserted {
-            let alive: UInt64 = part.plan.alive(coordination.view.liveness) & part.plan.readers
+            let alive: UInt64 = part.plan.alive(coordination.view.liveness)
             guard let shortage = part.plan.readRule(level).shortage(alive: alive) else { continue }
             throw CQLError.unavailable(level, required: shortage.required, alive: shortage.alive)
         }

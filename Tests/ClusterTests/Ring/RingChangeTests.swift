@@ -75,14 +75,33 @@ struct ChangingRing {
                     // The most of the readers that can have missed a write.
                     let all: Set<NodeID> = Set(written.natural + written.pending)
                     let enough: Int = needed + written.pending.count
-                    guard all.count >= enough, read.natural.count >= needed else { continue }
+                    let readers: [NodeID] = read.natural + (read.isHandedOver ? read.pending : [])
+                    let asked: Int = needed + readers.count - read.natural.count
+                    guard all.count >= enough, readers.count >= asked else { continue }
                     let canMiss: Int = all.count - enough
-                    let outside: Int = read.natural.count { !all.contains($0) }
-                    let inside: Int = read.natural.count - outside
+                    let outside: Int = readers.count { !all.contains($0) }
+                    let inside: Int = readers.count - outside
                     #expect(
-                        outside + min(canMiss, inside) < needed,
+                        outside + min(canMiss, inside) < asked,
                         "seed \(seed), step \(step), \(ring.change.kind): \(written.natural) \(written.pending)")
                 }
+            }
+        }
+    }
+
+    /// What a majority has been seen to have while a range is handed over is at a majority before and after.
+    @Test(arguments: 0..<400)
+    func majoritiesWhileARangeIsHandedOverAreMajoritiesOfBeforeAndAfter(_ seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let factor: Int = 1 + generator.below(5)
+        guard let ring = ChangingRing(&generator, .simple(factor: factor)) else { return }
+        let placements: [Placement] = ring.steps.map { $0.placement(for: ring.strategy) }
+        for token in probes(ring, &generator) {
+            let sets: [ReplicaSet] = placements.map { $0.replicas(of: token) }
+            let (during, asked): (ReplicaSet, Int) = (sets[2], factor / 2 + 1 + sets[2].pending.count)
+            for end in [sets[0].natural, sets[3].natural] where during.isHandedOver && during.count >= asked {
+                let outside: Int = Set(during.natural + during.pending).subtracting(end).count
+                #expect(asked - outside >= min(factor / 2 + 1, end.count), "seed \(seed), \(ring.change.kind)")
             }
         }
     }
@@ -102,6 +121,7 @@ struct ChangingRing {
             #expect(Set(sets[2].natural) == Set(after), "seed \(seed)")
             #expect(Set(sets[2].pending) == Set(before).subtracting(after), "seed \(seed)")
             #expect(sets[0].pending.isEmpty && sets[3].pending.isEmpty, "seed \(seed)")
+            #expect(sets.map(\.isHandedOver) == [false, false, !sets[2].pending.isEmpty, false], "seed \(seed)")
             let isAffected: Bool = ring.change.handedOver.contains(token)
             #expect(isAffected == (Set(sets[0].natural) != Set(after)), "seed \(seed)")
         }

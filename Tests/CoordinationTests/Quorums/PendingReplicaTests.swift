@@ -8,11 +8,12 @@ import Testing
 /// Writes and reads of partitions that a node is about to take over: it gets every write, on top of what the level asks
 /// for, and answers no read.
 @Suite struct PendingReplicaTests {
-    private static func set(local: String) -> ReplicaSet {
+    private static func set(local: String, isHandedOver: Bool = false) -> ReplicaSet {
         // Natural ones in both data centres, and one that is joining in each.
         ReplicaSet(
             natural: (0..<6).map { ReplicaWorld.id($0) }, pending: [ReplicaWorld.id(6), ReplicaWorld.id(7)],
-            datacenters: ["dc1", "dc1", "dc1", "dc2", "dc2", "dc2", "dc1", "dc2"], localDatacenter: local)
+            datacenters: ["dc1", "dc1", "dc1", "dc2", "dc2", "dc2", "dc1", "dc2"], localDatacenter: local,
+            isHandedOver: isHandedOver)
     }
 
     private static let counts = ReplicaCounts(
@@ -26,6 +27,16 @@ import Testing
         #expect(AnswerRule.writes(level, of: set, Self.counts).needed == writes)
         #expect(AnswerRule.reads(level, of: set, Self.counts).needed == reads)
         #expect(AnswerRule.reads(level, of: set, Self.counts).members & 0b1100_0000 == 0)
+    }
+
+    @Test(arguments: [
+        (Consistency.one, 1), (.two, 4), (.three, 5), (.quorum, 6), (.all, 8), (.localOne, 1), (.localQuorum, 3),
+        (.eachQuorum, 6), (.serial, 6), (.localSerial, 3), (.nodeLocal, 1),
+    ]) func readsOfWhatWasHandedOverWaitForThoseThatHadItToo(level: Consistency, needed: Int) {
+        let rule = AnswerRule.reads(level, of: Self.set(local: "dc1", isHandedOver: true), Self.counts)
+        #expect(rule.needed == needed)
+        let former: UInt64 = level.isDatacenterLocal ? 0b0100_0000 : 0b1100_0000
+        #expect(rule.members & 0b1100_0000 == (needed == 1 ? 0 : former))
     }
 
     @Test func eachQuorumCountsThePendingOnesOfEachDatacenter() {

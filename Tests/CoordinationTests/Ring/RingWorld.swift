@@ -153,17 +153,19 @@ final class RingWorld: @unchecked Sendable {
     func read(_ token: Token) async {
         guard let coordinator = coordinator(), let topology = coordinator.topology else { return }
         let wanted: Set<Int> = acknowledged[token] ?? []
-        var order: [NodeID] = topology.placement(for: RingWorld.strategy).replicas(of: token).natural
+        let set: ReplicaSet = topology.placement(for: RingWorld.strategy).replicas(of: token)
+        var order: [NodeID] = set.isHandedOver ? set.natural + set.pending : set.natural
+        let needed: Int = set.isHandedOver ? 2 + set.pending.count : 2
         if order.count > 1 { order.swapAt(0, random(order.count)) }
         var found: Set<Int> = []
         var count = 0
-        for node in order where count < 2 {
+        for node in order where count < needed {
             await pause(random(4))
             guard let replica = self.node(node), topology.epoch >= replica.requiredEpoch else { continue }
             found.formUnion(replica.values[token] ?? [])
             count += 1
         }
-        guard count == 2 else { return }
+        guard count == needed else { return }
         readCount += 1
         if !wanted.isSubset(of: found) {
             let holders: [NodeID] = nodes.compactMap { node in

@@ -273,8 +273,8 @@ final class CoordinatedNode: @unchecked Sendable {
     ]
 
     /// Sees other members from now on, on all shards.
-    func take(_ members: [Member]) async throws {
-        let topology = Topology(members: members, local: id)
+    func take(_ members: [Member], _ changes: [RingChange] = []) async throws {
+        let topology = Topology(members: members, changes: changes, local: id)
         messages.setMembers(members)
         await hints.setMembers(members) { [liveness] in liveness.isAlive($0) }
         for index in views.indices { try await replica.run(on: index) { [views] _ in views[index].take(topology) } }
