@@ -58,9 +58,7 @@ extension RingOperations {
         else { throw Waiting.isOver }
     }
 
-    /// Asks those who gain how far they are, and hands over what all of them hold: once that is all, because of what is
-    /// handed over until the change ends those who go are read too; bit by bit where whoever goes is dead, because others
-    /// are missed there as long as nothing is handed over.
+    /// Asks those who gain how far they are, and hands over what all of them hold.
     private func gather(_ change: RingChange, _ remaining: RangeSet, in metadata: ClusterMetadata) async throws {
         let topology = Topology(metadata, local: local)
         let gains = RangeSources.gains(change, in: topology, metadata.strategies)
@@ -81,7 +79,7 @@ extension RingOperations {
         report(change, Progress(share: share, words: words.joined(separator: "; "), fetching: fetching))
         let now: UInt64 = host.time.monotonicNanoseconds
         let isDue: Bool = now &- (handedOverAt[change.id] ?? 0) >= UInt64(settings.handOverInterval / .nanoseconds(1))
-        if !ready.isEmpty, ready == remaining || isDue && change.dead != nil {
+        if !ready.isEmpty, ready == remaining || isDue {
             handedOverAt[change.id] = now
             return try await handOver(change, ready)
         }
