@@ -46,24 +46,17 @@ struct RingArrivals: Sendable {
     /// Asks all of some nodes at once; those that have not said that all has arrived.
     func missing(of change: RingChange, in metadata: ClusterMetadata, among nodes: [NodeID]) async -> [NodeID] {
         let body: [UInt8] = change.id.bytes
-        let questions: [(node: NodeID, work: LoopWork<Bool>)] = nodes.map { node in
-            (
-                node,
-                LoopWork("arrival of writes", on: host.loops[0], of: host) {
-                    if node == local { return await isSettled(change, in: metadata) }
-                    do {
-                        _ = try await messenger.request(
-                            .ringArrival, body, to: node, timeout: RingArrivals.patience + RingArrivals.margin)
-                        return true
-                    } catch {
-                        // It is asked again.
-                        return false
-                    }
-                }
-            )
+        let settled: [NodeID] = await NodePoll(host: host, name: "arrival of writes").agreeing(among: nodes) { node in
+            if node == local { return await isSettled(change, in: metadata) }
+            do {
+                _ = try await messenger.request(
+                    .ringArrival, body, to: node, timeout: RingArrivals.patience + RingArrivals.margin)
+                return true
+            } catch {
+                // It is asked again.
+                return false
+            }
         }
-        var missing: [NodeID] = []
-        for question in questions where await (try? question.work.value()) != true { missing.append(question.node) }
-        return missing
+        return nodes.filter { !settled.contains($0) }
     }
 }

@@ -89,28 +89,17 @@ package final class RingBarrier: Sendable {
     /// Those that have done it.
     private func ask(_ phase: RingMessages.Phase, _ epoch: UInt64, _ nodes: [NodeID]) async -> [NodeID] {
         let body: [UInt8] = RingMessages.encode(phase, epoch)
-        let questions: [(node: NodeID, work: LoopWork<Bool>)] = nodes.map { node in
-            (
-                node,
-                LoopWork("ring barrier", on: host.loops[0], of: host) { [self] in
-                    if node == local { return await answer(phase, epoch) }
-                    do {
-                        _ = try await messenger.request(
-                            .ringBarrier, body, to: node, timeout: RingBarrier.patience + RingBarrier.margin)
-                        return true
-                    } catch {
-                        // It is asked again as long as it is up.
-                        return false
-                    }
-                }
-            )
+        return await NodePoll(host: host, name: "ring barrier").agreeing(among: nodes) { [self] node in
+            if node == local { return await answer(phase, epoch) }
+            do {
+                _ = try await messenger.request(
+                    .ringBarrier, body, to: node, timeout: RingBarrier.patience + RingBarrier.margin)
+                return true
+            } catch {
+                // It is asked again as long as it is up.
+                return false
+            }
         }
-        var done: [NodeID] = []
-        for question in questions {
-            // Work that was not run to its end has no answer.
-            if let isDone = try? await question.work.value(), isDone { done.append(question.node) }
-        }
-        return done
     }
 
     private func answer(_ phase: RingMessages.Phase, _ epoch: UInt64) async -> Bool {

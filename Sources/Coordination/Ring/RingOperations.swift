@@ -235,24 +235,15 @@ package actor RingOperations {
 
     /// Asks who is there, before this node is a member that hears of it.
     func findReachable(_ members: [Member]) async {
-        let questions: [(node: NodeID, work: LoopWork<Bool>)] = members.filter { $0.state != .left && $0.id != local }
-            .map { member in
-                (
-                    member.id,
-                    LoopWork("who is there", on: host.loops[0], of: host) { [parts] in
-                        do {
-                            _ = try await parts.messenger.request(.ping, [], to: member.id, timeout: .seconds(2))
-                            return true
-                        } catch MessageFailure.refused {
-                            // Nobody gossips with a stranger, but who says so is there.
-                            return true
-                        } catch { return false }
-                    }
-                )
-            }
-        var found: [NodeID] = []
-        for question in questions {
-            if let isThere = try? await question.work.value(), isThere { found.append(question.node) }
+        let others: [NodeID] = members.filter { $0.state != .left && $0.id != local }.map(\.id)
+        let found: [NodeID] = await NodePoll(host: host, name: "who is there").agreeing(among: others) { [parts] node in
+            do {
+                _ = try await parts.messenger.request(.ping, [], to: node, timeout: .seconds(2))
+                return true
+            } catch MessageFailure.refused {
+                // Nobody gossips with a stranger, but who says so is there.
+                return true
+            } catch { return false }
         }
         reachable.set(found)
     }
