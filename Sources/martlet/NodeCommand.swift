@@ -19,7 +19,7 @@ struct NodeCommand: AsyncParsableCommand {
     var nativePort: Int?
     @Option(help: "The port for other nodes; 0 chooses a free one.")
     var internodePort: Int?
-    @Option(help: "The port for nodetool; 0 chooses a free one, -1 opens none.")
+    @Option(parsing: .unconditional, help: "The port for nodetool; 0 chooses a free one, -1 opens none.")
     var adminPort: Int?
     @Option(help: "Where a new node looks for its cluster: host or host:port, with commas between.")
     var seeds: String?

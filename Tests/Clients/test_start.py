@@ -53,12 +53,13 @@ def test_a_wrong_value_stops_the_start(tmp_path, setting):
     assert done.returncode != 0 and setting.split("=")[0] in done.stdout + done.stderr
 
 
-def test_the_documented_configuration_is_accepted(make_node):
+@pytest.mark.parametrize("admin_port", ["0", "-1"])
+def test_the_documented_configuration_is_accepted(make_node, admin_port):
     node = make_node()
     node.process = subprocess.Popen(
         [binary(), "node", "--config", str(ROOT / "conf/martlet.yaml"), "--data-dir",
          str(node.folder / "data"), "--native-port", str(node.port), "--internode-port", "0",
-         "--admin-port", "0"],
+         "--admin-port", admin_port],
         stdin=subprocess.DEVNULL, stdout=open(node.log, "ab"), stderr=subprocess.STDOUT,
     )
     node.wait_until_open()

@@ -35,7 +35,7 @@ package struct LocalNode: Hashable, Sendable {
 
     /// A new node.
     package init(_ settings: Settings, nowMicroseconds: Int64, entropy: any Entropy) {
-        self.hostID = .random(high: entropy.next(), low: entropy.next())
+        self.hostID = .version4(high: entropy.next(), low: entropy.next())
         self.clusterName = settings.clusterName
         self.dataCenter = settings.dataCenter
         self.rack = settings.rack

@@ -116,7 +116,7 @@ extension MetadataLog {
             throw error
         }
         if let wanted {
-            let id = UUID.random(high: host.entropy.next(), low: host.entropy.next())
+            let id = UUID.version4(high: host.entropy.next(), low: host.entropy.next())
             let edit = MetadataEdit(from: before, to: wanted, id: id)
             let byteCount: Int = MetadataCodec.encode(edit).count
             guard byteCount <= MetadataEdit.maximumByteCount / 2 else {

@@ -48,7 +48,7 @@ extension MetadataLog {
     }
 
     private func found(with schema: Schema) async throws {
-        let id = UUID.random(high: host.entropy.next(), low: host.entropy.next())
+        let id = UUID.version4(high: host.entropy.next(), low: host.entropy.next())
         let founder: Member = ownEntry(tokens: identity.node.tokens)
         try await adopt(
             ClusterMetadata(founder: founder, clusterID: id, clusterName: identity.clusterName, schema: schema))

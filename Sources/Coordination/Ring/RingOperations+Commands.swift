@@ -51,7 +51,7 @@ extension RingOperations {
         guard let known = parts.log.current else { throw MetadataFailure.notStarted }
         await findReachable(known.members)
         let local: NodeID = self.local
-        let id: UUID = .random(high: host.entropy.next(), low: host.entropy.next())
+        let id: UUID = .version4(high: host.entropy.next(), low: host.entropy.next())
         try await begin(within: timeout, waitsForTurn: true) { before in
             var change = RingChange(
                 id: id, kind: replaced == nil ? .join : .replace, node: local, tokens: try tokens(before),
@@ -72,7 +72,7 @@ extension RingOperations {
     package func decommission(isForced: Bool) async throws -> UUID {
         let local: NodeID = self.local
         if let running = parts.log.current?.change(of: local), running.kind == .leave { return running.id }
-        let id: UUID = .random(high: host.entropy.next(), low: host.entropy.next())
+        let id: UUID = .version4(high: host.entropy.next(), low: host.entropy.next())
         try await begin(within: settings.beginTimeout) { before in
             guard let member = before.member(local) else { throw RingFailure.notMember }
             guard member.state == .normal else { throw RingChangeRefused.wrongState(local, member.state) }
@@ -93,7 +93,7 @@ extension RingOperations {
         }
         let local: NodeID = self.local
         if let running = parts.log.current?.change(of: node), running.kind == .remove { return running.id }
-        let id: UUID = .random(high: host.entropy.next(), low: host.entropy.next())
+        let id: UUID = .version4(high: host.entropy.next(), low: host.entropy.next())
         try await begin(within: settings.beginTimeout) { before in
             guard let member = before.member(node) else { throw RingChangeRefused.unknownNode(node) }
             guard member.state == .normal else { throw RingChangeRefused.wrongState(node, member.state) }
@@ -109,7 +109,7 @@ extension RingOperations {
     package func move(to tokens: [Token]) async throws -> UUID {
         let local: NodeID = self.local
         let sorted: [Token] = Set(tokens).sorted()
-        let id: UUID = .random(high: host.entropy.next(), low: host.entropy.next())
+        let id: UUID = .version4(high: host.entropy.next(), low: host.entropy.next())
         try await begin(within: settings.beginTimeout) { before in
             guard let member = before.member(local) else { throw RingFailure.notMember }
             guard member.state == .normal else { throw RingChangeRefused.wrongState(local, member.state) }
@@ -258,7 +258,7 @@ extension RingOperations {
                 pulls.append(RangePull.Part(keyspaces: wanted, ranges: RangeSet(ranges), sources: [source]))
             }
         }
-        let id: UUID = .random(high: host.entropy.next(), low: host.entropy.next())
+        let id: UUID = .version4(high: host.entropy.next(), low: host.entropy.next())
         try await parts.receiver.pull(RangePull(id: id, title: "Rebuild", parts: pulls)) { _, _ in }
     }
 }

@@ -112,7 +112,7 @@ struct TablePull: Sendable {
     }
 
     private func newID() -> UUID {
-        UUID.random(high: peer.host.entropy.next(), low: peer.host.entropy.next())
+        UUID.version4(high: peer.host.entropy.next(), low: peer.host.entropy.next())
     }
 
     // MARK: Sessions

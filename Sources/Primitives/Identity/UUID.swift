@@ -83,8 +83,8 @@ public struct UUID: Hashable, Sendable, CustomStringConvertible {
         return UUID(high: high, low: low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
     }
 
-    /// Makes a version 4 identifier from 128 random bits.
-    public static func random(high: UInt64, low: UInt64) -> UUID {
+    /// Makes a version 4 identifier from 128 bits, which the caller has drawn at random.
+    public static func version4(high: UInt64, low: UInt64) -> UUID {
         UUID(high: high & ~0xF000 | 0x4000, low: low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
     }
 

@@ -42,6 +42,6 @@ package final class TimeUUIDSource: Sendable {
 
     /// A random identifier, which has nothing to do with time.
     package func random() -> UUID {
-        UUID.random(high: entropy.next(), low: entropy.next())
+        UUID.version4(high: entropy.next(), low: entropy.next())
     }
 }
