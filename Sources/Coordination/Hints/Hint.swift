@@ -101,8 +101,10 @@ package enum HintReceiver {
     /// - Parameter apply: applies one hint and returns once that is as durable as a write. When it throws, the rest of the
     ///   batch is not applied and the whole batch comes again later; for what can never be applied, such as a mutation of
     ///   a table that is gone, it returns.
+    /// - Parameter succession: keeps hints for other nodes; without it they are refused.
     package static func register(
-        on messenger: any Messenger, local: NodeID, apply: @escaping @Sendable (NodeID, Hint) async throws -> Void
+        on messenger: any Messenger, local: NodeID, succession: HintSuccession? = nil,
+        apply: @escaping @Sendable (NodeID, Hint) async throws -> Void
     ) {
         messenger.handle(.hint) { incoming in
             let batch: HintBatch
@@ -111,24 +113,22 @@ package enum HintReceiver {
             } catch {
                 throw Refusal(code: refusesMalformed, reason: "\(error)")
             }
-            guard batch.target == local else {
+            guard batch.target == local || succession != nil else {
                 throw Refusal(code: refusesWrongTarget, reason: "the hints are for \(batch.target)")
             }
-            var malformedCount: UInt32 = 0
-            for hint in batch.hints {
-                guard isWellFormed(hint) else {
-                    malformedCount += 1
-                    continue
+            let sound: [Hint] = batch.hints.filter(isWellFormed)
+            do {
+                if batch.target == local {
+                    for hint in sound { try await apply(incoming.sender, hint) }
+                } else {
+                    try await succession?.take(sound, for: batch.target)
                 }
-                do {
-                    try await apply(incoming.sender, hint)
-                } catch {
-                    throw Refusal(code: refusesForNow, reason: "\(error)")
-                }
+            } catch {
+                throw Refusal(code: refusesForNow, reason: "\(error)")
             }
             var writer = ByteWriter(capacity: 8)
-            writer.write(UInt32(truncatingIfNeeded: batch.hints.count) - malformedCount)
-            writer.write(malformedCount)
+            writer.write(UInt32(truncatingIfNeeded: sound.count))
+            writer.write(UInt32(truncatingIfNeeded: batch.hints.count - sound.count))
             return writer.array()
         }
     }

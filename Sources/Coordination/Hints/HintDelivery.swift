@@ -2,7 +2,8 @@ package import Cluster
 package import Environment
 package import Primitives
 
-/// Brings hints to replicas that are back, file by file in the order in which they were made.
+/// Brings hints to replicas that are back, file by file in the order in which they were made; and, when this node is about
+/// to leave, those for others to its successor.
 ///
 /// A replica's files are delivered by one session at a time, a few batches ahead of the answers and no faster than the
 /// throttle. A hint is delivered at least once: a file is deleted when all of it was answered, and a session that is
@@ -47,6 +48,8 @@ package final class HintDelivery: @unchecked Sendable {
     private var sessions: [NodeID: any BackgroundWork] = [:]
     private var isRunning = false
     private var isPaused = false
+    /// Who takes the hints for replicas that are down.
+    private var successor: NodeID?
     private var throttleBytesPerSecond: Int
     private var otherNodeCount = 1
     /// When what was sent so far would have been sent at the rate.
@@ -114,6 +117,15 @@ package final class HintDelivery: @unchecked Sendable {
         await onLoop { [self] in isPaused }
     }
 
+    /// Names the node that takes the hints for replicas that are down, because this one is about to leave; it keeps them
+    /// for them (`HintSuccession`).
+    package func leave(to successor: NodeID?) async {
+        await onLoop { [self] in
+            self.successor = successor
+            begin()
+        }
+    }
+
     /// (`nodetool sethintedhandoffthrottlekb`) 0 for no limit.
     package func setThrottle(bytesPerSecond: Int) async {
         await onLoop { [self] in throttleBytesPerSecond = max(0, bytesPerSecond) }
@@ -147,8 +159,14 @@ package final class HintDelivery: @unchecked Sendable {
         }
     }
 
-    private func mayDeliver(to id: NodeID) -> Bool {
-        isRunning && !isPaused && liveness.isAlive(id)
+    private func mayDeliver(to id: NodeID) -> Bool { receiver(of: id) != nil }
+
+    /// Who is sent the hints for a replica now: nobody when it is nil.
+    private func receiver(of id: NodeID) -> NodeID? {
+        guard isRunning else { return nil }
+        if !isPaused, liveness.isAlive(id) { return id }
+        guard let successor, successor != id, liveness.isAlive(successor) else { return nil }
+        return successor
     }
 
     private func deliverAll(_ folder: HintFolder) async {
@@ -291,15 +309,16 @@ package final class HintDelivery: @unchecked Sendable {
         }
         let bytes: [UInt8] = HintBatch(target: id, hints: hints).bytes
         let timeout: Duration = store.options.batchTimeout
+        let receiver: NodeID = receiver(of: id) ?? id
         way.work = background.run("hint batch", on: loop) { [self] in
             do throws(MessageFailure) {
-                let answer: [UInt8] = try await messenger.request(.hint, bytes, to: id, timeout: timeout)
+                let answer: [UInt8] = try await messenger.request(.hint, bytes, to: receiver, timeout: timeout)
                 way.isAnswered = true
                 let malformedCount: Int = min(hints.count, HintDelivery.malformedCount(answer))
                 counters.malformed += malformedCount
                 counters.delivered += hints.count - malformedCount
             } catch {
-                if error == .timedOut(id) { counters.timedOutBatches += 1 } else { counters.failedBatches += 1 }
+                if error == .timedOut(receiver) { counters.timedOutBatches += 1 } else { counters.failedBatches += 1 }
             }
         }
         return way

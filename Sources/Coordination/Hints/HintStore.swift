@@ -333,15 +333,19 @@ package final class HintStore: @unchecked Sendable {
         await onLoop { [self] in sortedFolders.compactMap { $0.backlog } }
     }
 
-    /// Whether a hint that was kept before this is called waits for one of some nodes. Writes what is in memory to files, so
-    /// that it is delivered soon.
-    package func hasHints(for nodes: Set<NodeID>) async -> Bool {
+    /// Writes what is in memory to files, so that it is delivered soon.
+    package func flush() async {
         let work = background.run("flush hints", on: loops[0]) { [self] in
             // After the last flush nothing is delivered any more.
             if !isClosed.load(ordering: .acquiring) { await flush(isLast: false) }
             flushed()
         }
         await work.wait()
+    }
+
+    /// Whether a hint that was kept before this is called waits for one of some nodes. Writes what is in memory to files.
+    package func hasHints(for nodes: Set<NodeID>) async -> Bool {
+        await flush()
         return await onLoop { [self] in folders.values.contains { nodes.contains($0.target.id) && !$0.files.isEmpty } }
     }
 

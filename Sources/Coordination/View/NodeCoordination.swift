@@ -159,7 +159,11 @@ package final class NodeCoordination: Sendable {
             tables: { tables.find($0) }, parts.host)
         BatchVerbs.register(on: parts.messages.shards, batchLog, parts.host)
         truncation.register()
-        HintReceiver.register(on: parts.messages, local: parts.local) { _, hint in
+        let view: ClusterView = shards[0].view
+        let succession = HintSuccession(store: parts.hints, missed: parts.missed, host: parts.host) { node in
+            view.topology.member(node).map { $0.state != .left } ?? false
+        }
+        HintReceiver.register(on: parts.messages, local: parts.local, succession: succession) { _, hint in
             do {
                 try await replica.apply(hint)
             } catch ReplicaError.unknownTable {

@@ -15,7 +15,9 @@ extension NodeStart {
     /// What changes the ring, and has this node do its part in changes of others.
     func makeRing(_ local: LocalNode, _ place: Place, _ data: DataParts, _ streams: NodeStreams) -> RingOperations {
         let hints: HintStore = data.hints
-        let leave = Departure(hints: hints, batches: data.coordination.batchLog, gossip: data.gossip, host: host)
+        let leave = Departure(
+            local: NodeID(local.hostID), metadata: place.metadata, hints: hints, delivery: data.delivery,
+            batches: data.coordination.batchLog, liveness: data.gossip.liveness, host: host)
         var parts = RingOperations.Parts(
             host: host, local: NodeID(local.hostID), log: place.metadata, messenger: place.messages.service,
             liveness: data.gossip.liveness, keeper: data.coordination, receiver: streams, ranges: streams,
@@ -141,22 +143,39 @@ extension NodeStart {
 
 /// What a node does before it goes for good: whatever it keeps for others has to be theirs.
 struct Departure: Sendable {
+    let local: NodeID
+    let metadata: MetadataLog
     let hints: HintStore
+    let delivery: HintDelivery
     let batches: BatchLog
-    let gossip: GossipLoop
+    let liveness: Liveness
     let host: Host
 
-    /// For how long the others are waited for to take what is theirs.
+    /// For how long the others are waited for while they take nothing of what is theirs.
     private static let patience: Duration = .seconds(30)
     private static let pause: Duration = .milliseconds(200)
 
     func takeLeave() async {
-        let end: UInt64 = host.time.monotonicNanoseconds &+ UInt64(Departure.patience / .nanoseconds(1))
-        while host.time.monotonicNanoseconds < end {
+        var least = Int.max
+        var end: UInt64 = 0
+        while true {
             await batches.replay()
-            let waiting: [HintStore.Backlog] = await hints.backlog().filter { gossip.liveness.isAlive($0.target) }
-            if waiting.isEmpty, batches.batchCount == 0 { return }
+            await delivery.leave(to: successor)
+            await hints.flush()
+            let byteCount: Int = await hints.backlog().reduce(0) { $0 + $1.byteCount }
+            if byteCount == 0, batches.batchCount == 0 { return }
+            let now: UInt64 = host.time.monotonicNanoseconds
+            if byteCount < least { (least, end) = (byteCount, now &+ UInt64(Departure.patience / .nanoseconds(1))) }
+            guard now < end else { return }
             do { try await host.time.sleep(for: Departure.pause) } catch { return }
         }
+    }
+
+    /// Who takes the hints for nodes that are down: one that is up, of this datacenter if there is one.
+    private var successor: NodeID? {
+        let members: [Member] = metadata.current?.members ?? []
+        let datacenter: String = members.first { $0.id == local }?.datacenter ?? ""
+        let able: [Member] = members.filter { $0.id != local && $0.state == .normal && liveness.isAlive($0.id) }
+        return (able.first { $0.datacenter == datacenter } ?? able.first)?.id
     }
 }

@@ -86,6 +86,36 @@ import Testing
         }
     }
 
+    /// What a node keeps for another that is down is not lost when it leaves.
+    @Test func hintsOfANodeThatLeavesAreKeptByAnother() throws {
+        let places = Array(repeating: CoordinatedWorld.Place(), count: 3)
+        try CoordinatedWorld(seed: 34, places: places).run { test in
+            let (leaver, heir) = (try #require(test.nodes[0]), try #require(test.nodes[1]))
+            test.kill(2)
+            let down = ReplicaWorld.id(2)
+            for number in 0..<10 { try await leaver.write("k\(number)", "kept", at: test.time, .quorum) }
+            await leaver.hints.flush()
+            await leaver.delivery.leave(to: heir.id)
+            while await leaver.hints.hasHints(for: [down]) { await test.pause(.milliseconds(50)) }
+            #expect(await heir.hints.hasHints(for: [down]))
+            test.kill(0)
+            try await test.restart(2)
+            while await heir.hints.hasHints(for: [down]) { await test.pause(.milliseconds(50)) }
+            for number in 0..<10 { #expect(try await test.nodes[2]?.own("k\(number)") == "kept") }
+        }
+    }
+
+    @Test func hintsForAStrangerAreNotKept() throws {
+        let places = Array(repeating: CoordinatedWorld.Place(), count: 2)
+        try CoordinatedWorld(seed: 35, places: places).run { test in
+            let (sender, heir) = (try #require(test.nodes[0]), try #require(test.nodes[1]))
+            let stranger = NodeID(UUID(high: 99, low: 99))
+            let batch = HintBatch(target: stranger, hints: [hint("k", "lost", test)])
+            _ = try await sender.messages.request(.hint, batch.bytes, to: heir.id, timeout: .seconds(5))
+            #expect(await heir.hints.currentCounters().created == 0)
+        }
+    }
+
     @Test func aHintForANodeThatOwnsItNoMoreGoesToTheOwners() throws {
         let places = Array(repeating: CoordinatedWorld.Place(), count: 4)
         try CoordinatedWorld(seed: 32, places: places).run { test in

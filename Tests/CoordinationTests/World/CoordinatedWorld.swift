@@ -234,7 +234,10 @@ final class CoordinatedNode: @unchecked Sendable {
                 return RepairPlan.owners(of: tokens, in: placement)
             }
         ).register(on: messages)
-        HintReceiver.register(on: messages, local: id) { _, hint in try await replica.apply(hint) }
+        let succession = HintSuccession(store: hints, missed: missed, host: host) { topology.member($0) != nil }
+        HintReceiver.register(on: messages, local: id, succession: succession) { _, hint in
+            try await replica.apply(hint)
+        }
     }
 
     static func start(
