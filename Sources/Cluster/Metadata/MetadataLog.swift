@@ -41,6 +41,8 @@ package actor MetadataLog {
         package var voteTimeout: Duration = .seconds(1)
         /// For edits or a snapshot.
         package var fetchTimeout: Duration = .seconds(5)
+        /// For an answer to come, before whoever mentions a newer epoch is asked as well.
+        package var fetchPatience: Duration = .milliseconds(500)
         /// For members to say that they have a change, before whoever made it hears of success.
         package var commitPatience: Duration = .milliseconds(300)
         /// For seeds that do not answer, before the first of them founds a cluster.
@@ -70,7 +72,8 @@ package actor MetadataLog {
     let settings: Settings
     let store: MetadataStore
     private nonisolated let shown: Mutex<ClusterMetadata?> = Mutex(nil)
-    private nonisolated let isFollowing = Atomic<Bool>(false)
+    /// Until when nobody is asked for what others have mentioned, because somebody has been; 0 when nobody has.
+    private nonisolated let followingUntil = Atomic<UInt64>(0)
 
     var metadata: ClusterMetadata?
     /// The last edits, ascending and without gaps, up to the one that led to `metadata`.
@@ -120,8 +123,12 @@ package actor MetadataLog {
     /// Says that a node mentioned an epoch. When it is news, it is fetched in the background.
     package nonisolated func observed(epoch: UInt64, at node: NodeID) {
         guard epoch > self.epoch, self.epoch > 0 else { return }
-        guard isFollowing.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
-        else { return }
+        let now: UInt64 = host.time.monotonicNanoseconds
+        let until: UInt64 = followingUntil.load(ordering: .relaxed)
+        guard now >= until else { return }
+        let end: UInt64 = now &+ max(1, MetadataLog.nanoseconds(settings.fetchPatience))
+        let (isFirst, _) = followingUntil.compareExchange(expected: until, desired: end, ordering: .relaxed)
+        guard isFirst else { return }
         inBackground("metadata-follow") { log in
             await log.follow(node)
         }
@@ -147,7 +154,7 @@ package actor MetadataLog {
     private func follow(_ node: NodeID) async {
         // A node that cannot be reached is left for the next message of any node.
         _ = await catchUp(from: node)
-        isFollowing.store(false, ordering: .releasing)
+        followingUntil.store(0, ordering: .relaxed)
     }
 
     nonisolated func inBackground(_ name: StaticString, _ work: @escaping @Sendable (MetadataLog) async -> Void) {

@@ -47,6 +47,27 @@ import Testing
         }
     }
 
+    @Test func aQuestionThatIsLostHoldsUpTheNextOneForAMomentOnly() throws {
+        let harness = MetadataHarness(seed: 2, machineCount: 3)
+        harness.settings.fetchTimeout = .seconds(60)
+        for index in 0..<3 { harness.startLater(index) }
+        try harness.world.run(for: .seconds(5))
+        harness.net.commitLossProbability = 1
+        let newest: ClusterMetadata = try harness.run { try await harness.createKeyspace("a", on: 0) }
+        let (log, id) = (try #require(harness.logs[2]), try #require(harness.ids[0]))
+        #expect(log.epoch < newest.epoch)
+        harness.net.island = [id]
+        log.observed(epoch: newest.epoch, at: id)
+        try harness.world.run(for: .milliseconds(20))
+        harness.net.island = []
+        // As with every message that follows.
+        for _ in 0..<20 where log.epoch < newest.epoch {
+            log.observed(epoch: newest.epoch, at: id)
+            try harness.world.run(for: .milliseconds(50))
+        }
+        #expect(log.epoch == newest.epoch)
+    }
+
     @Test func aNodeAloneFoundsAClusterAtOnce() throws {
         let harness = MetadataHarness(seed: 1, machineCount: 1)
         let value = try harness.run { try await harness.start(0, seeds: []) }
