@@ -24,26 +24,20 @@ package struct HintSuccession: Sendable {
     ///
     /// - Throws: when they cannot be kept now: they come again.
     func take(_ hints: [Hint], for target: NodeID) async throws {
-        try await LoopWork("take over hints", on: host.loops[0], of: host) {
-            // For a node that has gone for good nobody waits.
-            guard isMember(target) else { return }
-            for (index, hint) in hints.enumerated() {
-                // All that are kept before it are written with the last one.
-                try await take(hint, for: target, isLast: index == hints.count - 1)
-            }
-        }.value()
+        let works: [LoopWork<Void>] = hints.map { hint in
+            // All of them share one write.
+            LoopWork("take over a hint", on: host.loops[0], of: host) { try await take(hint, for: target) }
+        }
+        for work in works { try await work.value() }
     }
 
-    private func take(_ hint: Hint, for target: NodeID, isLast: Bool) async throws(HintRefusal) {
-        let (created, grace): (Int64, UInt32) = (hint.createdMicroseconds, hint.graceSeconds)
+    private func take(_ hint: Hint, for target: NodeID) async throws(HintRefusal) {
+        // For a node that has gone for good nobody waits.
+        guard isMember(target) else { return }
         do throws(HintRefusal) {
-            if isLast {
-                try await store.appendDurably(
-                    for: target, created: created, grace: grace, mutation: hint.mutation, on: 0)
-            } else {
-                try store.append(
-                    for: target, created: created, grace: grace, mutation: hint.mutation.span.bytes, on: 0)
-            }
+            try await store.appendDurably(
+                for: target, created: hint.createdMicroseconds, grace: hint.graceSeconds, mutation: hint.mutation,
+                on: 0)
         } catch {
             switch error {
             case .overloaded, .closed, .disk: throw error

@@ -125,7 +125,10 @@ extension RingOperations {
     }
 
     private func end(_ change: RingChange) async throws {
-        if change.kind == .leave { await parts.takeLeave() }
+        if change.kind == .leave, change.node == local, let words = await parts.takeLeave() {
+            note(change, words)
+            return try await host.time.sleep(for: settings.interval)
+        }
         _ = try await parts.log.change(timeout: settings.changeTimeout) { before in
             try before.ending(change.id, after: change.stepEpoch)
         }

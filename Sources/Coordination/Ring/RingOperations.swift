@@ -22,8 +22,11 @@ package actor RingOperations {
         package var keeper: any PlacementKeeper
         package var receiver: any RangeReceiver
         package var ranges: any RangeKeeper
-        /// Brings to others what a node that leaves has of theirs: hints and batches.
-        package var takeLeave: @Sendable () async -> Void
+        /// Has others take what this node, which leaves, keeps of theirs: hints and batches. Says what it still waits for; nil
+        /// when that is nothing.
+        package var takeLeave: @Sendable () async -> String?
+        /// This node does not leave, or no longer.
+        package var stay: @Sendable () async -> Void
         /// Deletes what is kept for a node that is gone for good.
         package var forget: @Sendable (NodeID) async -> Void
         /// Is told what a change that this node drives waits for, once for each reason.
@@ -32,7 +35,8 @@ package actor RingOperations {
         package init(
             host: Host, local: NodeID, log: MetadataLog, messenger: any Messenger, liveness: Liveness,
             keeper: any PlacementKeeper, receiver: any RangeReceiver, ranges: any RangeKeeper,
-            takeLeave: @escaping @Sendable () async -> Void, forget: @escaping @Sendable (NodeID) async -> Void
+            takeLeave: @escaping @Sendable () async -> String?, stay: @escaping @Sendable () async -> Void,
+            forget: @escaping @Sendable (NodeID) async -> Void
         ) {
             self.host = host
             self.local = local
@@ -43,6 +47,7 @@ package actor RingOperations {
             self.receiver = receiver
             self.ranges = ranges
             self.takeLeave = takeLeave
+            self.stay = stay
             self.forget = forget
         }
     }
@@ -159,6 +164,8 @@ package actor RingOperations {
         for id in passed.keys where metadata.change(id) == nil { passed[id] = nil }
         for id in handedOverAt.keys where metadata.change(id) == nil { handedOverAt[id] = nil }
         for id in arrivalsSince.keys where metadata.change(id) == nil { arrivalsSince[id] = nil }
+        let own: RingChange? = metadata.change(of: local)
+        if own == nil || own?.isAborting == true { await parts.stay() }
         for change in metadata.changes where change.driver == local { drive(change.id) }
         let gone: [NodeID] = metadata.members.filter { $0.state == .left && $0.id != local }.map(\.id)
         for node in gone where goneNodes.insert(node).inserted { await parts.forget(node) }

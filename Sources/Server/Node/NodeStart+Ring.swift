@@ -21,7 +21,7 @@ extension NodeStart {
         var parts = RingOperations.Parts(
             host: host, local: NodeID(local.hostID), log: place.metadata, messenger: place.messages.service,
             liveness: data.gossip.liveness, keeper: data.coordination, receiver: streams, ranges: streams,
-            takeLeave: { await leave.takeLeave() }, forget: { await hints.truncate($0) })
+            takeLeave: { await leave.takeLeave() }, stay: { await leave.stay() }, forget: { await hints.truncate($0) })
         let log: Logger = self.log
         parts.waits = { change, words in
             log.info(
@@ -142,33 +142,55 @@ extension NodeStart {
 }
 
 /// What a node does before it goes for good: whatever it keeps for others has to be theirs.
-struct Departure: Sendable {
-    let local: NodeID
-    let metadata: MetadataLog
-    let hints: HintStore
-    let delivery: HintDelivery
-    let batches: BatchLog
-    let liveness: Liveness
-    let host: Host
+actor Departure {
+    private let local: NodeID
+    private let metadata: MetadataLog
+    private let hints: HintStore
+    private let delivery: HintDelivery
+    private let batches: BatchLog
+    private let liveness: Liveness
+    private let host: Host
+    private var isLeaving = false
+    /// The fewest bytes of hints that have waited, and until when fewer are waited for.
+    private var wait: (least: Int, endNanoseconds: UInt64) = (.max, 0)
 
     /// For how long the others are waited for while they take nothing of what is theirs.
-    private static let patience: Duration = .seconds(30)
-    private static let pause: Duration = .milliseconds(200)
+    private static let patience: UInt64 = 30_000_000_000
 
-    func takeLeave() async {
-        var least = Int.max
-        var end: UInt64 = 0
-        while true {
-            await batches.replay()
-            await delivery.leave(to: successor)
-            await hints.flush()
-            let byteCount: Int = await hints.backlog().reduce(0) { $0 + $1.byteCount }
-            if byteCount == 0, batches.batchCount == 0 { return }
-            let now: UInt64 = host.time.monotonicNanoseconds
-            if byteCount < least { (least, end) = (byteCount, now &+ UInt64(Departure.patience / .nanoseconds(1))) }
-            guard now < end else { return }
-            do { try await host.time.sleep(for: Departure.pause) } catch { return }
-        }
+    init(
+        local: NodeID, metadata: MetadataLog, hints: HintStore, delivery: HintDelivery, batches: BatchLog,
+        liveness: Liveness, host: Host
+    ) {
+        self.local = local
+        self.metadata = metadata
+        self.hints = hints
+        self.delivery = delivery
+        self.batches = batches
+        self.liveness = liveness
+        self.host = host
+    }
+
+    /// Goes on with it, and says what is still waited for; nil when that is nothing, or nobody takes it.
+    func takeLeave() async -> String? {
+        await batches.replay()
+        if !isLeaving { wait = (.max, 0) }
+        isLeaving = true
+        await delivery.leave(to: successor)
+        await hints.flush()
+        let byteCount: Int = await hints.backlog().reduce(0) { $0 + $1.byteCount }
+        let batchCount: Int = batches.batchCount
+        if byteCount == 0, batchCount == 0 { return nil }
+        let now: UInt64 = host.time.monotonicNanoseconds
+        if byteCount < wait.least { wait = (byteCount, now &+ Departure.patience) }
+        guard now < wait.endNanoseconds else { return nil }
+        return "\(byteCount) bytes of hints and \(batchCount) batches are to be brought to others"
+    }
+
+    /// It keeps what it has for those it is for.
+    func stay() async {
+        guard isLeaving else { return }
+        isLeaving = false
+        await delivery.leave(to: nil)
     }
 
     /// Who takes the hints for nodes that are down: one that is up, of this datacenter if there is one.

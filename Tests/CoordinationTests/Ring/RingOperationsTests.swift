@@ -164,6 +164,23 @@ import Testing
         #expect(outcome.owners.count == 4)
     }
 
+    /// However long others take for what a leaving node keeps of theirs, it can be told to stay.
+    @Test func aNodeThatBringsWhatItKeepsToOthersCanStillStay() throws {
+        let outcome = try run(seed: 7, machines: 4, start: 4) { world in
+            let node = try world.live(2)
+            node.leave.words = "hints"
+            let id: UUID = try await node.operations.decommission(isForced: false)
+            while !node.leave.hasBegun { await world.pause(50) }
+            await world.pause(1_000)
+            #expect(node.metadata?.change(id) != nil)
+            try await node.operations.abort(id)
+            try await expect(.aborted, of: { try await node.operations.end(of: id) })
+            #expect(!node.leave.hasBegun)
+        }
+        #expect(outcome.lost.isEmpty, "\(outcome.lost.prefix(3))")
+        #expect(outcome.owners.count == 4)
+    }
+
     @Test func severalJoinsAtOnceWaitForEachOther() throws {
         let outcome = try run(seed: 9, machines: 6, start: 3) { world in
             for index in 3..<6 {

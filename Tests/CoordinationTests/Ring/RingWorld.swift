@@ -199,6 +199,7 @@ final class RingNodeUnderTest: PlacementKeeper, RangeReceiver, RangeKeeper, @unc
     var underway: [Int: UInt64] = [:]
     /// Whether no hint waits for anybody.
     var hasAllArrived = true
+    let leave = Leave()
     private(set) var pulls: [RangePull] = []
     private(set) var kept: [[String: RangeSet]?] = []
     private let world: RingWorld
@@ -236,12 +237,27 @@ final class RingNodeUnderTest: PlacementKeeper, RangeReceiver, RangeKeeper, @unc
         self.operations = RingOperations(
             RingOperations.Parts(
                 host: host, local: id, log: log, messenger: messages, liveness: liveness, keeper: self,
-                receiver: self, ranges: self, takeLeave: {}, forget: { _ in }),
+                receiver: self, ranges: self, takeLeave: { [leave] in leave.take() },
+                stay: { [leave] in leave.stay() }, forget: { _ in }),
             settings: options)
     }
 
     private final class LogRelay: @unchecked Sendable {
         var log: MetadataLog?
+    }
+
+    /// What the node keeps of others when it leaves.
+    final class Leave: @unchecked Sendable {
+        /// What it waits for.
+        var words: String?
+        var hasBegun = false
+
+        func take() -> String? {
+            hasBegun = true
+            return words
+        }
+
+        func stay() { hasBegun = false }
     }
 
     var metadata: ClusterMetadata? { log.current }
